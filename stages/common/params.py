@@ -1,0 +1,146 @@
+"""Sections of params.yaml as typed models.
+
+Each stage owns the models of its sections, in its `params.py`, as `SECTIONS`. They are found here by
+name and checked all at once whichever stage runs first: a bad `evaluate` value must not surface after
+the training. No stage lists this file as a dependency, for it changes no output.
+"""
+
+import importlib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stages.common.errors import InputError
+from stages.common.task import TASKS
+
+STAGES = ("fetch", "featurize", "label", "baseline", "train", "evaluate")
+
+
+class Section(BaseModel):
+    """A block of params.yaml: frozen, no key missing, no key unknown, no type guessed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+V = TypeVar("V")
+
+
+def load_params(section: str, model: type[S], path: str = "params.yaml") -> S:
+    """The section of params.yaml as its model, once every section has been found sound.
+
+    Raises InputError, naming the setting, the rule and what arrived.
+    """
+    found = check_params(read_params(path))[section]
+    assert isinstance(found, model)
+    return found
+
+
+def load_value(key: str, kind: type[V], path: str = "params.yaml") -> V:
+    """One dotted setting that belongs to another stage's section, as `label.horizon`.
+
+    Call it after `load_params`, which checks it. A stage that reads a setting this way lists it in
+    dvc.yaml beside its own section.
+    """
+    value: Any = read_params(path)
+    for part in key.split("."):
+        value = value[part]
+    if not isinstance(value, kind):
+        raise InputError(f"{key} must be {kind.__name__}; received {value!r}.")
+    return value
+
+
+def read_params(path: str = "params.yaml") -> dict[str, Any]:
+    """params.yaml as plain values. Raises InputError if it is no YAML mapping."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} must be a readable file; received: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} must be YAML; received: {reason}.") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} must hold a block for each stage; received {values!r}.")
+    return values
+
+
+def check_params(values: dict[str, Any]) -> dict[str, Section]:
+    """Every section as its stage's model, after all rules, those between sections among them.
+
+    Raises InputError on the first setting that breaks a rule.
+    """
+    models = section_models()
+    check_keys("", values, ["task", *models])
+    if values["task"] not in TASKS:
+        raise InputError(f"task must be one of {', '.join(TASKS)}; received {values['task']!r}.")
+    sections = {name: check_section(name, model, values[name]) for name, model in models.items()}
+    check_warmup(values)
+    return sections
+
+
+def section_models() -> dict[str, type[Section]]:
+    """Every stage's `SECTIONS`, by the section's name in params.yaml."""
+    models: dict[str, type[Section]] = {}
+    for stage in STAGES:
+        models |= importlib.import_module(f"stages.{stage}.params").SECTIONS
+    return models
+
+
+def check_keys(block: str, values: Any, known: list[str]) -> None:
+    """Raise InputError unless `values` is a mapping with exactly the known keys."""
+    name = block.rstrip(".") or "params.yaml"
+    if not isinstance(values, dict):
+        raise InputError(f"{name} must be a block of settings; received {values!r}.")
+    for key in values:
+        if key not in known:
+            raise InputError(f"{block}{key} is no setting{nearest(str(key), block, known)}.")
+    for key in known:
+        if key not in values:
+            raise InputError(f"{block}{key} is missing; {name} must have it.")
+
+
+def nearest(key: str, block: str, known: list[str]) -> str:
+    """The known key that looks most like this one, as the end of a sentence."""
+    matches = get_close_matches(key, known, n=1)
+    return f"; the nearest one is {block}{matches[0]}" if matches else ""
+
+
+def check_section(name: str, model: type[Section], values: Any) -> Section:
+    """One block as its model. Raises InputError on the first setting that breaks a rule."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join([name, *path])
+    if first["type"] == "extra_forbidden":
+        block = ".".join([name, *path[:-1]]) + "."
+        raise InputError(f"{key} is no setting{nearest(path[-1], block, known_keys(model, path))}.")
+    if first["type"] == "missing":
+        raise InputError(f"{key} is missing; params.yaml must have it.")
+    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    raise InputError(f"{key}: {rule}; received {first['input']!r}.")
+
+
+def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The settings of the block that holds the setting at `path`."""
+    for part in path[:-1]:
+        inner = model.model_fields[part].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
+        model = inner
+    return list(model.model_fields)
+
+
+def check_warmup(values: dict[str, Any]) -> None:
+    """Raise InputError unless rows start late enough for the features and the network's window."""
+    lookback, window = max(values["featurize"]["windows"]), values["train"]["window"]
+    warmup = values["split"]["warmup_bars"]
+    if warmup < lookback + window:
+        raise InputError(
+            "split.warmup_bars must be at least the longest of featurize.windows plus train.window, "
+            f"{lookback} + {window}; received {warmup}."
+        )

@@ -1,0 +1,51 @@
+"""Settings of label: the horizon, each question's target, and the folds."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from stages.common.params import Section
+
+
+class DirectionParams(Section):
+    """The triple barrier."""
+
+    up_atr: float = Field(gt=0)
+    down_atr: float = Field(gt=0)
+    timeout: Literal["sign", "zero"]
+
+
+class VolatilityParams(Section):
+    """What "how much" means."""
+
+    target: Literal["atr", "true_range"]
+
+
+class LabelParams(Section):
+    """One horizon for both tasks, and a block for each: both must always be there."""
+
+    horizon: int
+    direction: DirectionParams
+    volatility: VolatilityParams
+
+    @field_validator("horizon")
+    @classmethod
+    def outlasts_memory(cls, horizon: int) -> int:
+        """Wilder's ATR remembers: a bar ahead, the last value alone foretells 99 % of it."""
+        if horizon < 4:
+            raise ValueError("must be at least 4 bars, or the ATR's own memory is the forecast")
+        return horizon
+
+
+class SplitParams(Section):
+    """Where rows start, and how they are cut into folds."""
+
+    scheme: Literal["walk_forward", "holdout"]
+    folds: int = Field(ge=1)
+    test_bars: int = Field(ge=1)
+    val_bars: int = Field(ge=1)
+    warmup_bars: int = Field(ge=1)
+    bridge_bars: int = Field(ge=0)
+
+
+SECTIONS = {"label": LabelParams, "split": SplitParams}

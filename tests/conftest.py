@@ -1,0 +1,47 @@
+"""Small markets for the tests, made here so that no test waits for a stage it doesn't test."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+MakeCandles = Callable[..., pd.DataFrame]
+
+PRICES = ["open", "high", "low", "close"]
+
+
+def random_candles(
+    n_bars: int, seed: int = 1, missing: Sequence[int] = (), start: str = "2022-01-03"
+) -> pd.DataFrame:
+    """Hourly candles of a random walk whose variance changes; the rows at `missing` are left out."""
+    rng = np.random.default_rng(seed)
+    log_variance = np.zeros(n_bars)
+    for t in range(1, n_bars):
+        log_variance[t] = 0.97 * log_variance[t - 1] + 0.25 * rng.standard_normal()
+    steps = 0.002 * np.exp(log_variance / 2)[:, None] * rng.standard_normal((n_bars, 8)) / np.sqrt(8)
+    path = np.exp(np.log(20_000) + np.cumsum(steps).reshape(n_bars, 8))
+    opens = np.concatenate([[20_000.0], path[:-1, -1]])
+    candles = pd.DataFrame(
+        {
+            "open_time": pd.date_range(start, periods=n_bars, freq="h", tz="UTC", unit="ms"),
+            "open": opens,
+            "high": np.maximum(path.max(axis=1), opens),
+            "low": np.minimum(path.min(axis=1), opens),
+            "close": path[:, -1],
+            "volume": 100 * np.exp(log_variance / 2 + 0.3 * rng.standard_normal(n_bars)),
+        }
+    )
+    return candles.drop(index=list(missing)).reset_index(drop=True)
+
+
+@pytest.fixture
+def make_candles() -> MakeCandles:
+    """`make_candles(n_bars, seed=1, missing=(), start="2022-01-03")` gives hourly candles."""
+    return random_candles
+
+
+@pytest.fixture
+def candles() -> pd.DataFrame:
+    """Three thousand hourly candles without a gap."""
+    return random_candles(3000)
