@@ -1,0 +1,50 @@
+# Two commands do all the set-up: `make repro` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+BASE ?= origin/main
+
+ifeq ($(OS),Windows_NT)
+SHELL := bash
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+# `dvc` runs the stages with the `python` that it finds first, so the environment has to be active.
+IN_VENV := . $(BIN)/activate &&
+INSTALLED := .venv/installed
+
+.PHONY: help repro test test-slow lint check compare original lock
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+	"error: Python must be 3.11, 3.12 or 3.13; received %d.%d. Name one: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+repro: $(INSTALLED)  ## set up, check params.yaml, run what has changed
+	@$(IN_VENV) python -m tools.check
+	$(IN_VENV) dvc repro
+
+test: $(INSTALLED)  ## set up, run the tests (all but the slow ones)
+	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
+
+test-slow: $(INSTALLED)  ## run the slow tests
+	$(IN_VENV) python -m pytest -q -m slow
+
+lint: $(INSTALLED)  ## ruff and mypy
+	$(IN_VENV) ruff check . && ruff format --check . && mypy
+
+check: $(INSTALLED)  ## check params.yaml
+	@$(IN_VENV) python -m tools.check
+
+compare: $(INSTALLED)  ## metrics and parameters of the workspace against BASE, as Markdown
+	@$(IN_VENV) python -m tools.compare $(BASE)
+
+lock: $(INSTALLED)  ## resolve pyproject.toml into requirements.txt, for every platform
+	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --no-emit-index-url -o requirements.txt

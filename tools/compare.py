@@ -1,0 +1,61 @@
+"""The workspace against another revision, as Markdown: `python -m tools.compare origin/main`.
+
+What a pull request shows: each side's verdict in a sentence, then `dvc params diff` and
+`dvc metrics diff`.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from stages.common.errors import InputError, run
+from stages.evaluate.verdict import sentence
+
+METRICS = "results/metrics.json"
+
+
+def main() -> None:
+    """Print the comparison with the revision named on the command line."""
+    if len(sys.argv) != 2:
+        raise InputError(f"compare needs one revision, as origin/main; received {sys.argv[1:]}.")
+    base = sys.argv[1]
+    before = output_of("git", "show", f"{base}:{METRICS}")
+    after = Path(METRICS).read_text(encoding="utf-8")
+    params = output_of("dvc", "params", "diff", "--md", base)
+    metrics = output_of("dvc", "metrics", "diff", "--md", base)
+    print(summary(base, before, after, params, metrics), end="")
+
+
+def output_of(*command: str) -> str:
+    """What a command prints. Raises InputError with the command's own last line if it fails."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode:
+        reason = (result.stderr.strip() or "no message").splitlines()[-1]
+        raise InputError(f"`{' '.join(command)}` must succeed; received: {reason}")
+    return result.stdout
+
+
+def summary(base: str, before: str, after: str, params: str, metrics: str) -> str:
+    """The page; `before` and `after` are the two metrics files' texts, `params`, `metrics` DVC's tables."""
+    return "\n".join(
+        [
+            "## Verdict",
+            "",
+            f"- {base}: {sentence(json.loads(before))}",
+            f"- this change: {sentence(json.loads(after))}",
+            "",
+            "## Parameters",
+            "",
+            params.strip() or "No parameter differs.",
+            "",
+            "## Metrics",
+            "",
+            metrics.strip() or "No metric differs.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run(main)
