@@ -23,8 +23,8 @@ def stretches(open_time: pd.Series, bar: pd.Timedelta, bridge_bars: int) -> Ints
     A gap of up to `bridge_bars` missing candles is bridged: its neighbours count as adjacent. A longer
     one starts a new stretch, in which nothing of the old one is remembered. Row t uses rows up to t.
     """
-    missing = open_time.diff() / bar - 1
-    return (missing > bridge_bars).cumsum().to_numpy(np.int64)
+    starts = (open_time.diff() > (bridge_bars + 1) * bar).to_numpy()
+    return np.cumsum(starts, dtype=np.int64)
 
 
 def true_range(candles: pd.DataFrame, stretch: Ints) -> Floats:

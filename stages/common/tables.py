@@ -40,7 +40,8 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 def read_tables(folder: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """Each symbol's name, as its file has it, and its table, in the order of the names."""
     for path in sorted(Path(folder).glob("*.parquet")):
-        yield path.stem, read_table(path)
+        if path.stem != "folds":
+            yield path.stem, read_table(path)
 
 
 @contextmanager

@@ -1,0 +1,180 @@
+"""dvc.yaml says what the code does: dependencies, parameters, floors."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages.fetch.params import FetchParams
+from stages.label.params import LabelParams
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+CHANGES_NO_OUTPUT = ROOT / "stages/common/params.py"
+
+
+def module_path(name: str) -> Path | None:
+    """The file of a module of this project, None for others."""
+    path = ROOT / (name.replace(".", "/") + ".py")
+    return path if path.is_file() else None
+
+
+def template(node: ast.expr) -> str:
+    """A string or an f-string as DVC would write it: f"stages.label.{task}" is stages.label.${task}."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    assert isinstance(node, ast.JoinedStr)
+    parts = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(str(part.value))
+        else:
+            assert isinstance(part, ast.FormattedValue)
+            parts.append("${" + ast.unparse(part.value) + "}")
+    return "".join(parts)
+
+
+def called(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """Each call of a function or method of that name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name:
+            yield node
+
+
+def imported(path: Path, task: str, source: str) -> set[Path]:
+    """The project's modules that a module imports, for one task and source, directly or not."""
+    found: set[Path] = set()
+    todo = [path]
+    while todo:
+        module = todo.pop()
+        if module in found or module == CHANGES_NO_OUTPUT:
+            continue
+        found.add(module)
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+        names: list[str] = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+        for call in called(tree, "import_module"):
+            name = template(call.args[0])
+            name = name.replace("${task}", task).replace("${params.source}", source)
+            assert "$" not in name, f"{module} imports {name}: unknown placeholder"
+            names.append(name)
+        todo += [found_path for name in names if (found_path := module_path(name))]
+    return found
+
+
+@pytest.mark.parametrize("source", ["simulated", "exchange", "file"])
+@pytest.mark.parametrize("task", ["direction", "volatility"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_are_the_modules_that_a_stage_imports(stage, task, source):
+    """A stage depends on just the modules that it imports for that task and source."""
+    expected = {
+        str(path.relative_to(ROOT)) for path in imported(ROOT / f"stages/{stage}/__main__.py", task, source)
+    }
+
+    actual = {
+        dep.replace("${task}", task).replace("${fetch.source}", source)
+        for dep in STAGES[stage]["deps"]
+        if dep.endswith(".py")
+    }
+
+    assert actual == expected
+
+
+def outputs(stage: str) -> set[str]:
+    """The paths that a stage writes."""
+    entries = (
+        STAGES[stage].get("outs", []) + STAGES[stage].get("metrics", []) + STAGES[stage].get("plots", [])
+    )
+    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_are_the_tables_that_a_stage_reads(stage):
+    """A stage's code names just the data that dvc.yaml gives it, and the outputs that it declares."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in imported(ROOT / f"stages/{stage}/__main__.py", "direction", "file")
+        if path.parent.name == stage
+    ]
+    named = set(re.findall(r'"((?:data|results|models)(?:/[\w.-]+)*)/?"', "\n".join(texts)))
+    declared = outputs(stage) | {dep for dep in STAGES[stage]["deps"] if not dep.endswith(".py")}
+
+    for path in named - {"data/import"}:
+        assert any(
+            (path + "/").startswith(known + "/") or known.startswith(path + "/") for known in declared
+        )
+    for known in declared - {"data/import/${fetch.source}"}:
+        assert any((path + "/").startswith(known + "/") or known.startswith(path + "/") for path in named)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_the_settings_that_a_stage_loads(stage):
+    """Each setting that a stage loads is in its `params`, and each one listed there is loaded."""
+    loaded = set()
+    for path in (ROOT / "stages" / stage).glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for name in ("load_params", "load_value"):
+            loaded |= {template(call.args[0]) for call in called(tree, name)}
+    listed = set(STAGES[stage]["params"])
+
+    if stage in {"fetch", "label"}:  # their own section holds a block a source or task: only one counts
+        loaded.discard(stage)
+        listed = {key for key in listed if not key.startswith(f"{stage}.")}
+    assert loaded == listed
+
+
+def all_modules(floor: str) -> list[Path]:
+    """The modules of one floor."""
+    return sorted((ROOT / floor).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", all_modules("stages"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_stage_imports_its_own_folder_and_common_alone(path):
+    """Arrows point downwards: tools over stages over common, no stage beside another."""
+    floor = path.parent.name
+    names = re.findall(
+        r"^\s*(?:from|import) ((?:stages|tools|tests)[\w.]*)", path.read_text(encoding="utf-8"), re.M
+    )
+
+    for name in names:
+        assert name.split(".")[:2] in (["stages", floor], ["stages", "common"])
+
+
+def test_every_output_is_read_or_is_a_result():
+    """No stage writes what nobody reads."""
+    read = {dep for stage in STAGES.values() for dep in stage["deps"]}
+    written = {path for stage in STAGES for path in outputs(stage)}
+
+    assert {path for path in written - read if not path.startswith("results/")} == {"models"}
+
+
+def test_tensorflow_is_imported_in_train_alone():
+    """A stage imports only what it needs: TensorFlow takes seconds to import."""
+    users = {
+        path.parent.name
+        for path in [*all_modules("stages"), *all_modules("tools")]
+        if re.search(r"^\s*(?:from|import) (?:tensorflow|keras)", path.read_text(encoding="utf-8"), re.M)
+    }
+
+    assert users == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "model", "choice", "blocks"),
+    [
+        ("fetch", FetchParams, "fetch.${fetch.source}", {"simulated", "exchange", "file"}),
+        ("label", LabelParams, "label.${task}", {"direction", "volatility"}),
+    ],
+)
+def test_a_section_with_blocks_is_listed_key_by_key(stage, model, choice, blocks):
+    """Of fetch's and label's sections, every setting counts, and of the blocks the chosen one alone."""
+    expected = {f"{stage}.{key}" for key in model.model_fields if key not in blocks} | {choice}
+
+    assert {key for key in STAGES[stage]["params"] if key.startswith(f"{stage}.")} == expected

@@ -1,0 +1,70 @@
+"""`python -m tools.check`, which `make repro` runs before DVC."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def check(path: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tool on a file."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.check", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_committed_parameters_pass(tmp_path):
+    """params.yaml as it is in git is sound."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+
+    result = check(tmp_path / "params.yaml")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("task", "directoin", ["task", "direction, volatility", "'directoin'"]),
+        ("fetch.source", "exchagne", ["fetch.source", "'simulated', 'exchange' or 'file'", "'exchagne'"]),
+        ("fetch.end", "2021-01-01", ["fetch.end", "fetch.start", "2021-01-01"]),
+        ("label.horizon", 3, ["label.horizon", "at least 4", "3"]),
+        ("train.batch", "256", ["train.batch", "integer", "'256'"]),
+        ("evaluate.bootsrap", 100, ["evaluate.bootsrap", "evaluate.bootstrap"]),
+    ],
+)
+def test_a_bad_setting_is_one_line(tmp_path, key, value, words):
+    """The line names the setting, the rule and what arrived, and the exit status is 1."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    *blocks, last = key.split(".")
+    block = values
+    for name in blocks:
+        block = block[name]
+    block[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    result = check(path)
+
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    for word in words:
+        assert word in result.stderr
+
+
+@pytest.mark.parametrize("text", ["", "- a list", "task: [unclosed", "\x00"])
+def test_what_is_no_mapping_is_one_line(tmp_path, text):
+    """A file that isn't YAML, or holds no blocks, is refused in one line."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+
+    result = check(path)
+
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
