@@ -1,0 +1,52 @@
+"""label: what came after each candle, how much that counts, and where the folds are cut."""
+
+from functools import partial
+
+import pandas as pd
+
+from stages.common.bars import bar_length
+from stages.common.errors import InputError, run
+from stages.common.parallel import parallel_map
+from stages.common.params import load_params, load_value
+from stages.common.tables import fresh_folder, read_tables, write_table
+from stages.label.folds import cut_folds
+from stages.label.params import LabelParams, SplitParams
+from stages.label.rows import label_candles
+
+
+def main() -> None:
+    """Read data/candles, write data/labels: a table a symbol, and folds.parquet."""
+    params = load_params("label", LabelParams)
+    split = load_params("split", SplitParams)
+    task = load_value("task", str)
+    bar = bar_length(load_value("fetch.timeframe", str))
+
+    candles = dict(read_tables("data/candles"))
+    if not candles:
+        raise InputError("data/candles must hold a table a symbol, as fetch leaves it; received none.")
+    label = partial(label_candles, task=task, bar=bar, params=params, split=split)
+    labelled = parallel_map(label, list(candles.values()), "label")
+    labels = {symbol: table for symbol, (table, _) in zip(candles, labelled, strict=True)}
+    for symbol, table in labels.items():
+        if table.empty:
+            raise InputError(
+                f"split.warmup_bars and label.horizon must leave each symbol rows; received "
+                f"{split.warmup_bars} and {params.horizon}, {symbol} has {len(candles[symbol])} candles."
+            )
+    rows = pd.concat(labels.values(), ignore_index=True)
+    times = pd.DatetimeIndex(rows["close_time"].drop_duplicates().sort_values())
+    folds = cut_folds(times, split, params.horizon, bar)
+
+    with fresh_folder("data/labels") as folder:
+        for symbol, table in labels.items():
+            write_table(folder / f"{symbol}.parquet", table)
+        write_table(folder / "folds.parquet", folds)
+    lost = pd.DataFrame([counts for _, counts in labelled]).sum()
+    reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+    print(
+        f"label: {len(rows)} rows of {len(labels)} symbols, mean y {rows['y'].mean():.4g}; lost: {reasons}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,69 @@
+"""A symbol's labels: which rows there are is the same for both tasks, what they hold is the task's own."""
+
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.common.bars import ATR_PERIOD, Ints, atr, stretches, true_range
+from stages.label.params import LabelParams, SplitParams
+from stages.label.weights import average_uniqueness
+
+LOST = ("warm-up", "horizon", "gap", "flat")
+
+
+def label_candles(
+    candles: pd.DataFrame, task: str, bar: pd.Timedelta, params: LabelParams, split: SplitParams
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One symbol's labels, in order of time, and the number of candles without one, by `LOST` reason.
+
+    Columns: close_time, when the row is known; y, as the task asks; label_end, when y is known; weight,
+    the average uniqueness; outcome, as the task has it; atr, ATR(14) over close; return_next, the
+    return of the next bar. y and outcome look ahead up to label_end, return_next one bar; whether a
+    candle has a row at all depends on the bars up to t + horizon.
+    """
+    stretch = stretches(candles["open_time"], bar, split.bridge_bars)
+    bars = candles.assign(true_range=true_range(candles, stretch), atr=atr(candles, stretch))
+    fates = row_fates(bars, stretch, bar, params.horizon, split.warmup_bars)
+    rows = np.flatnonzero(fates == "kept")
+    task_module = import_module(f"stages.label.{task}")
+    targets = task_module.make_targets(bars, rows, params.horizon, getattr(params, task))
+
+    close_time = (bars["open_time"] + bar).astype("datetime64[ms, UTC]").array
+    close, end = bars["close"].to_numpy(np.float64), targets["end"].to_numpy(np.int64)
+    labels = pd.DataFrame(
+        {
+            "close_time": close_time[rows],
+            "y": targets["y"],
+            "label_end": close_time[end],
+            "weight": average_uniqueness(rows, end, len(bars)),
+            "outcome": targets["outcome"],
+            "atr": bars["atr"].to_numpy(np.float64)[rows] / close[rows],
+            "return_next": close[rows + 1] / close[rows] - 1,
+        }
+    )
+    return labels, {reason: int(np.sum(fates == reason)) for reason in LOST}
+
+
+def row_fates(
+    bars: pd.DataFrame, stretch: Ints, bar: pd.Timedelta, horizon: int, warmup_bars: int
+) -> NDArray[np.str_]:
+    """Whether each candle is `kept` as a row, or the reason why it's lost; shape (n_bars,).
+
+    warm-up: fewer than `warmup_bars` candles before it in its stretch, or no ATR yet. horizon: the
+    candles end before t + horizon. gap: one of the bars t+1 ... t+horizon is missing. flat: no price
+    moves in the 14 bars up to t, so that ATR is a mere remnant, or in the `horizon` bars after it, so
+    that y has no logarithm. The first reason that holds is given. None asks what the task is.
+    """
+    position = bars.groupby(stretch).cumcount()
+    span = bars["open_time"].shift(-horizon) - bars["open_time"]
+    widest_lately = bars["true_range"].rolling(ATR_PERIOD).max()
+    widest_ahead = bars["true_range"].rolling(horizon).max().shift(-horizon)
+    reasons = [
+        (position < warmup_bars) | bars["atr"].isna(),
+        span.isna(),
+        span > horizon * bar,
+        (widest_lately <= 0) | (widest_ahead <= 0),
+    ]
+    return np.select(reasons, LOST, default="kept")

@@ -1,0 +1,142 @@
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from pandas.testing import assert_frame_equal
+
+from stages.common.errors import InputError
+from stages.common.tables import read_table, read_tables, write_table
+from stages.label.__main__ import main
+from tests.conftest import random_candles
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+SMALL: dict[str, dict[str, Any]] = {
+    "featurize": {"windows": [1, 24]},
+    "train": {"window": 10},
+    "label": {"horizon": 6},
+    "split": {"folds": 2, "test_bars": 80, "val_bars": 40, "warmup_bars": 40},
+}
+
+
+def write_params(**changes: Any) -> None:
+    """params.yaml as shipped, with small numbers of bars and the changes given, section by section."""
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    for change in (SMALL, changes):
+        for section, settings in change.items():
+            values[section] = values[section] | settings if isinstance(settings, dict) else settings
+    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def labels_as_bytes() -> dict[str, bytes]:
+    """All files of data/labels."""
+    return {path.name: path.read_bytes() for path in Path("data/labels").iterdir()}
+
+
+@pytest.fixture(autouse=True)
+def market(tmp_path, monkeypatch) -> None:
+    """A folder of its own with small settings and candles of one symbol."""
+    monkeypatch.chdir(tmp_path)
+    write_params()
+    write_table("data/candles/BTC-USDT.parquet", random_candles(400))
+
+
+def test_label_writes_a_table_a_symbol_and_the_folds(capsys):
+    """Folds are cut on the hours of all symbols' rows together, each hour counted once."""
+    write_table("data/candles/ETH-USDT.parquet", random_candles(300, seed=2, start="2022-01-08"))
+
+    main()
+
+    labels = dict(read_tables("data/labels"))
+    assert list(labels) == ["BTC-USDT", "ETH-USDT"]
+    assert [len(table) for table in labels.values()] == [400 - 46, 300 - 46]
+    folds = read_table("data/labels/folds.parquet").set_index(["fold", "role"])
+    assert folds.loc[("live", "train"), "first"] == labels["BTC-USDT"]["close_time"].min()
+    assert folds.loc[("2", "test"), "last"] == labels["ETH-USDT"]["close_time"].max()
+    assert (folds["last"] - folds["first"])[("2", "test")] == pd.Timedelta(
+        hours=SMALL["split"]["test_bars"] - 1
+    )
+    summary = capsys.readouterr().out
+    assert summary.startswith("label: 608 rows of 2 symbols, mean y ")
+    assert "lost: 80 warm-up, 12 horizon, 0 gap, 0 flat" in summary
+
+
+@pytest.mark.parametrize("task", ["direction", "volatility"])
+def test_equal_input_gives_equal_bytes_whatever_the_other_task_is_set_to(task):
+    """A second run, with the other task's block edited, rewrites the same files."""
+    write_params(task=task)
+    main()
+    before = labels_as_bytes()
+
+    others = {
+        "direction": {"volatility": {"target": "true_range"}},
+        "volatility": {"direction": {"up_atr": 3.0, "down_atr": 0.5, "timeout": "zero"}},
+    }
+    write_params(task=task, label=others[task])
+    main()
+
+    assert labels_as_bytes() == before
+
+
+def test_both_tasks_have_the_same_rows_and_folds():
+    """Switching the task changes what is asked, neither of whom nor when."""
+    tables = []
+    for task in ("direction", "volatility"):
+        write_params(task=task)
+        main()
+        tables.append((read_table("data/labels/BTC-USDT.parquet"), read_table("data/labels/folds.parquet")))
+
+    (direction, folds), (volatility, same_folds) = tables
+    assert_frame_equal(direction[["close_time"]], volatility[["close_time"]], check_exact=True)
+    assert_frame_equal(folds, same_folds, check_exact=True)
+    assert not pd.Series.equals(direction["y"], volatility["y"])
+
+
+@pytest.mark.parametrize("task", ["direction", "volatility"])
+@pytest.mark.parametrize("scheme", ["walk_forward", "holdout"])
+def test_no_label_of_a_role_reaches_the_next_one(task, scheme):
+    """In what was written, max(label_end of train) < min(time of val), and likewise of val and test."""
+    write_table("data/candles/BTC-USDT.parquet", random_candles(400, missing=[150, 340, 341]))
+    write_params(task=task, split={"scheme": scheme})
+
+    main()
+
+    labels = read_table("data/labels/BTC-USDT.parquet")
+    for _, fold in read_table("data/labels/folds.parquet").groupby("fold"):
+        spans = zip(fold["first"], fold["last"], strict=True)
+        for (first, last), (next_first, _) in pairwise(spans):
+            rows = labels[labels["close_time"].between(first, last)]
+            assert rows["label_end"].max() < next_first
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_bars", "named"),
+    [
+        ({"split": {"test_bars": 200}}, 400, "split.test_bars"),
+        ({"split": {"val_bars": 6}}, 400, "split.val_bars"),
+        ({}, 46, "split.warmup_bars .* BTC-USDT has 46 candles"),
+        ({"label": {"horizon": 2}}, 400, "label.horizon"),
+    ],
+)
+def test_bad_input_is_named_and_leaves_the_labels_alone(changes, n_bars, named):
+    """What an earlier run wrote stays as it was, byte by byte."""
+    main()
+    before = labels_as_bytes()
+    write_table("data/candles/BTC-USDT.parquet", random_candles(n_bars))
+    write_params(**changes)
+
+    with pytest.raises(InputError, match=named):
+        main()
+
+    assert labels_as_bytes() == before
+    assert [path.name for path in Path("data").iterdir() if "labels" in path.name] == ["labels"]
+
+
+def test_no_candles_are_named():
+    """Without fetch's output there is a clear line, not a traceback."""
+    Path("data/candles/BTC-USDT.parquet").unlink()
+
+    with pytest.raises(InputError, match="data/candles"):
+        main()

@@ -1,0 +1,60 @@
+import pytest
+
+from stages.common.errors import InputError
+from stages.common.params import check_section
+from stages.label.params import LabelParams, SplitParams
+
+BARRIERS = {"up_atr": 1.5, "down_atr": 1.5, "timeout": "sign"}
+LABEL = {
+    "horizon": 14,
+    "direction": BARRIERS,
+    "volatility": {"target": "atr"},
+}
+SPLIT = {
+    "scheme": "walk_forward",
+    "folds": 4,
+    "test_bars": 3400,
+    "val_bars": 2160,
+    "warmup_bars": 800,
+    "bridge_bars": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"horizon": 3}, "label.horizon: must be at least 4 bars"),
+        ({"horizon": 14.0}, "label.horizon"),
+        ({"direction": BARRIERS | {"up_atr": 0}}, "label.direction.up_atr"),
+        ({"direction": BARRIERS | {"timeout": "one"}}, "label.direction.timeout"),
+        ({"volatility": {"target": "var"}}, "label.volatility.target"),
+        ({"volatility": {}}, "label.volatility.target is missing"),
+    ],
+)
+def test_bad_label_settings_are_refused_by_name(change, named):
+    """Each setting outside its rule stops everything, whichever the task."""
+    with pytest.raises(InputError, match=named):
+        check_section("label", LabelParams, LABEL | change)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("scheme", "random"),
+        ("folds", 0),
+        ("test_bars", 0),
+        ("val_bars", 0),
+        ("warmup_bars", 0),
+        ("bridge_bars", -1),
+    ],
+)
+def test_bad_split_settings_are_refused_by_name(setting, value):
+    """Each setting outside its rule stops everything."""
+    with pytest.raises(InputError, match=f"split.{setting}: .*received {value!r}"):
+        check_section("split", SplitParams, SPLIT | {setting: value})
+
+
+def test_shipped_kinds_of_settings_are_accepted():
+    """A horizon of four bars is the shortest that is asked about."""
+    check_section("label", LabelParams, LABEL | {"horizon": 4})
+    check_section("split", SplitParams, SPLIT | {"scheme": "holdout"})
