@@ -1,10 +1,17 @@
 """Settings of fetch: which candles, and where they come from."""
 
-from typing import Literal
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+import pandas as pd
+from pydantic import Field, ValidationInfo, field_validator
 
 from stages.common.params import Section
+from stages.common.tables import file_name
+
+SYMBOL = re.compile(r"[^\s/:\\]+/[^\s/:\\]+(:[^\s/:\\]+)?")
 
 
 class SimulatedParams(Section):
@@ -12,6 +19,7 @@ class SimulatedParams(Section):
 
     seed: int = Field(ge=0)
     drift_signal: float = Field(ge=0, lt=1)
+    volatility_memory: float = Field(1.0, ge=0, le=1)
 
 
 class ExchangeParams(Section):
@@ -25,6 +33,16 @@ class FileParams(Section):
 
     timezone: str
 
+    @field_validator("timezone")
+    @classmethod
+    def is_timezone(cls, name: str) -> str:
+        """A name such as Europe/Berlin, from the IANA time zone database."""
+        try:
+            ZoneInfo(name)
+        except (KeyError, OSError, ValueError):
+            raise ValueError("must be a time zone's name, such as UTC or Europe/Berlin") from None
+        return name
+
 
 class FetchParams(Section):
     """Symbols, timeframe and window belong to every source."""
@@ -37,6 +55,51 @@ class FetchParams(Section):
     simulated: SimulatedParams
     exchange: ExchangeParams
     file: FileParams
+
+    @field_validator("symbols")
+    @classmethod
+    def are_symbols(cls, symbols: list[str]) -> list[str]:
+        """Each in ccxt's terms, and with a file of its own."""
+        if not all(SYMBOL.fullmatch(symbol) for symbol in symbols):
+            raise ValueError("must each be written BASE/QUOTE or BASE/QUOTE:SETTLE, as BTC/USDT")
+        if len({file_name(symbol) for symbol in symbols}) < len(symbols):
+            raise ValueError("must each be given once")
+        return symbols
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def is_time(cls, value: Any) -> str:
+        """A date or date-time as text: YAML makes something else of a date without quotes."""
+        try:
+            assert isinstance(value, str)
+            utc(value)
+        except (AssertionError, ValueError):
+            raise ValueError('must be an ISO date or date-time in quotes, as "2022-01-01"') from None
+        return value
+
+    @field_validator("end")
+    @classmethod
+    def is_after_start(cls, end: str, info: ValidationInfo) -> str:
+        """The end lies after the start."""
+        if "start" in info.data and utc(end) <= utc(info.data["start"]):
+            raise ValueError(f"must be later than fetch.start, {info.data['start']}")
+        return end
+
+    @property
+    def start_time(self) -> pd.Timestamp:
+        """The window's first moment, UTC."""
+        return utc(self.start)
+
+    @property
+    def end_time(self) -> pd.Timestamp:
+        """The first moment after the window, UTC."""
+        return utc(self.end)
+
+
+def utc(text: str) -> pd.Timestamp:
+    """An ISO 8601 date or date-time; it is UTC unless it says otherwise. Raises ValueError if it's none."""
+    time = datetime.fromisoformat(text)
+    return pd.Timestamp(time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)).as_unit("ms")
 
 
 SECTIONS = {"fetch": FetchParams}

@@ -1,0 +1,216 @@
+"""The built-in market: seeded candles, offline, of which the truth is known.
+
+The price is simulated minute by minute and gathered into bars, so that all timeframes show one market.
+Every draw comes from a stream of its own (seed, symbol or market, purpose), in the order of time: a
+later `end` or another symbol changes no candle that was there before.
+
+The figures below are fitted to Binance's BTC/USDT; docs/stylised-facts.md lays both markets side by side.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from stages.common.bars import bar_length
+from stages.fetch.params import FetchParams, SimulatedParams
+
+Floats = NDArray[np.float64]
+
+START_PRICE = 30_000.0
+ANNUAL_VOLATILITY = 0.52  # of the price, jumps included
+COMMON_SHARE = 0.8  # of the variance of every shock to returns and to log variance
+
+# Log variance of a minute: memory in hours of each component, and that component's variance.
+MEMORIES = {1: 0.6, 12: 0.1, 72: 0.2, 336: 0.2, 2160: 0.5}
+
+# Hour-of-week profile of log variance: cosine and sine of 1, 2, ... cycles a day, UTC.
+WEEKDAY = [(-0.15, -0.51), (0.02, 0.21), (0.12, -0.03), (-0.10, 0.20)]
+WEEKEND = [(0.15, -0.34)]
+WEEKEND_LEVEL = -1.0
+
+TAIL_DEGREES = 5  # of freedom, of Student's t innovations a minute
+JUMPS_PER_DAY = 0.8
+JUMP_SIZE = 3.0  # times the hour's diffusive spread
+JUMP_VARIANCE = JUMPS_PER_DAY / 24 * JUMP_SIZE**2  # for each unit of diffusive variance
+WICK_VARIANCE = 2.3  # of the path within a minute, times its variance: prices overshoot and come back
+MAX_MOVE = 0.5  # of the price, in a minute: keeps prices above 0
+
+VOLUME_PER_MINUTE = 30.0
+VOLUME_MEMORY_HOURS = 1000.0  # of what volume does on its own
+VOLUME_VARIANCE = 0.13
+
+DRIFT_MEMORY_BARS = 24
+
+MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
+MINUTE = pd.Timedelta(minutes=1)
+WEEK_MINUTES = 7 * 24 * 60
+YEAR_MINUTES = 365.25 * 24 * 60
+
+
+def fetch_candles(params: FetchParams) -> dict[str, pd.DataFrame]:
+    """Candles of each symbol: the bars that overlap [fetch.start, fetch.end), none missing.
+
+    Bars are counted from a Monday, 00:00 UTC, as exchanges do; the market begins with the first one.
+    Columns: open_time (UTC), open, high, low, close (quote currency), volume (base currency).
+    """
+    bar = bar_length(params.timeframe)
+    first = MONDAY + (params.start_time - MONDAY) // bar * bar
+    n_bars = -((first - params.end_time) // bar)
+    open_time = pd.date_range(first, periods=n_bars, freq=bar, unit="ms")
+    return {symbol: simulate(symbol, open_time, bar // MINUTE, params.simulated) for symbol in params.symbols}
+
+
+def simulate(
+    symbol: str, open_time: pd.DatetimeIndex, bar_minutes: int, settings: SimulatedParams
+) -> pd.DataFrame:
+    """One symbol's candles, a row for each of `open_time`."""
+    shape = len(open_time), bar_minutes
+    week_minute = ((open_time[0] - MONDAY) // MINUTE + np.arange(len(open_time) * bar_minutes)) % WEEK_MINUTES
+    spread = minute_spread(symbol, week_minute, settings)
+    moves = minute_moves(symbol, spread, settings)
+    drift = planted_drift(
+        moves.reshape(shape).sum(axis=1),
+        np.sqrt((spread**2).reshape(shape).sum(axis=1)),
+        settings.drift_signal,
+    )
+    moves += np.repeat(drift / bar_minutes, bar_minutes)
+    close = np.cumsum(moves)
+    high, low = minute_extremes(symbol, close, moves, spread, settings.seed)
+    volume = minute_volume(symbol, high - low, settings.seed)
+    bar_close = close.reshape(shape)[:, -1]
+    return pd.DataFrame(
+        {
+            "open_time": open_time,
+            "open": START_PRICE * np.exp(np.concatenate([[0.0], bar_close[:-1]])),
+            "high": START_PRICE * np.exp(high.reshape(shape).max(axis=1)),
+            "low": START_PRICE * np.exp(low.reshape(shape).min(axis=1)),
+            "close": START_PRICE * np.exp(bar_close),
+            "volume": volume.reshape(shape).sum(axis=1),
+        }
+    )
+
+
+def stream(seed: int, owner: str, purpose: str) -> np.random.Generator:
+    """Random numbers of one purpose; `owner` is a symbol, or `market` for what all symbols share."""
+    return np.random.default_rng([seed, *f"{owner} {purpose}".encode()])
+
+
+def shocks(seed: int, symbol: str, purpose: str, draw: Callable[[np.random.Generator], Floats]) -> Floats:
+    """The market's and the symbol's own draws, each of variance 1, as one of variance 1."""
+    market, own = (draw(stream(seed, owner, purpose)) for owner in ("market", symbol))
+    return np.sqrt(COMMON_SHARE) * market + np.sqrt(1 - COMMON_SHARE) * own
+
+
+def remember(shock: Floats, memory_hours: float) -> Floats:
+    """AR(1) of variance 1 whose autocorrelation falls to 1/e in `memory_hours`; shape (n_minutes,)."""
+    decay = np.exp(-1 / (60 * memory_hours))
+    gain = np.sqrt(1 - decay**2)
+    first = [(1 - gain) * shock[0]]  # starts with its long-run variance
+    return lfilter([gain], [1.0, -decay], shock, zi=first)[0]
+
+
+def week_profile() -> Floats:
+    """Log variance that belongs to each minute of the week, from Monday 00:00 UTC; shape (10080,)."""
+    minute = np.arange(WEEK_MINUTES)
+    angle = 2 * np.pi * minute / (24 * 60)
+    waves = {
+        name: sum(
+            cosine * np.cos(k * angle) + sine * np.sin(k * angle) for k, (cosine, sine) in enumerate(pairs, 1)
+        )
+        for name, pairs in {"weekday": WEEKDAY, "weekend": WEEKEND}.items()
+    }
+    return np.where(minute < 5 * 24 * 60, waves["weekday"], WEEKEND_LEVEL + waves["weekend"])
+
+
+def minute_spread(symbol: str, week_minute: NDArray[np.int64], settings: SimulatedParams) -> Floats:
+    """Standard deviation of each minute's return, jumps included; shape (n_minutes,).
+
+    The log variance is `volatility_memory` times the sum of the components of MEMORIES and the week's
+    profile, less what keeps the long-run variance where it is: at 0, every minute's is the same.
+    """
+    memory = settings.volatility_memory
+    profile = memory * week_profile()
+    log_variance = (profile - np.log(np.exp(profile).mean()))[week_minute]
+    for hours, variance in MEMORIES.items():
+        shock = shocks(
+            settings.seed, symbol, f"variance {hours}", lambda rng: rng.standard_normal(len(week_minute))
+        )
+        log_variance += memory * np.sqrt(variance) * remember(shock, hours) - memory**2 * variance / 2
+    return np.sqrt(ANNUAL_VOLATILITY**2 / YEAR_MINUTES * np.exp(log_variance))
+
+
+def minute_moves(symbol: str, spread: Floats, settings: SimulatedParams) -> Floats:
+    """Log return of each minute, without any drift; shape (n_minutes,).
+
+    The simple return is symmetric around 0 given the past, so the price is a martingale. Of the
+    variance spread**2, the share drift_signal**2 is left to the planted drift.
+    """
+    n_minutes, seed = len(spread), settings.seed
+    to_unit = np.sqrt((TAIL_DEGREES - 2) / TAIL_DEGREES)
+    noise = shocks(seed, symbol, "return", lambda rng: to_unit * rng.standard_t(TAIL_DEGREES, n_minutes))
+    jump = stream(seed, symbol, "jump time").random(n_minutes) < JUMPS_PER_DAY / (24 * 60)
+    sign = 2 * stream(seed, symbol, "jump sign").integers(2, size=jump.sum()) - 1
+    noise[jump] += sign * JUMP_SIZE * np.sqrt(60)
+    noise *= spread * np.sqrt((1 - settings.drift_signal**2) / (1 + JUMP_VARIANCE))
+    return np.log1p(np.clip(noise, -MAX_MOVE, MAX_MOVE))
+
+
+def signal_filter(drift_signal: float) -> tuple[float, float]:
+    """Decay and gain of s[t] = decay s[t-1] + gain sign(r[t]): the gain at which s has variance 1.
+
+    With E[s[t-1] sign(r[t])] = drift_signal sqrt(2 / pi), as of normal variables, the gain solves
+    gain**2 + 2 decay drift_signal sqrt(2 / pi) gain = 1 - decay**2.
+    """
+    decay = np.exp(-1 / DRIFT_MEMORY_BARS)
+    pull = decay * drift_signal * np.sqrt(2 / np.pi)
+    return float(decay), float(np.sqrt(pull**2 + 1 - decay**2) - pull)
+
+
+def planted_drift(noise: Floats, spread: Floats, drift_signal: float) -> Floats:
+    """Expected log return of each bar, known at its open; shape (n_bars,).
+
+    drift[t] = drift_signal spread[t] s[t-1], with s of `signal_filter` and r = noise + drift. `noise`
+    and `spread` are each bar's log return without drift and its standard deviation.
+    """
+    decay, gain = signal_filter(drift_signal)
+    signal, drift = 0.0, np.zeros(len(noise))
+    for t in range(len(noise)):
+        drift[t] = drift_signal * spread[t] * signal
+        signal = decay * signal + gain * np.sign(noise[t] + drift[t])
+    return drift
+
+
+def planted_signal(candles: pd.DataFrame, drift_signal: float) -> Floats:
+    """The truth that `drift_signal` planted: the next bar's expected return, in units of its spread.
+
+    Shape (n_bars,); row t uses closes up to t, from the market's first bar on. The next bar rises with a
+    probability of about Phi(x / sqrt(1 - drift_signal**2)), x the value of row t.
+    """
+    decay, gain = signal_filter(drift_signal)
+    return drift_signal * lfilter([gain], [1.0, -decay], np.sign(candles["close"] - candles["open"]))
+
+
+def minute_extremes(
+    symbol: str, close: Floats, moves: Floats, spread: Floats, seed: int
+) -> tuple[Floats, Floats]:
+    """Highest and lowest log price within each minute; shape (n_minutes,) each.
+
+    Drawn from their distributions on a Brownian bridge from the minute's open to its close.
+    Source: Glasserman (2003), Monte Carlo Methods in Financial Engineering, section 6.4.
+    """
+    variance = WICK_VARIANCE * spread**2
+    up, down = stream(seed, symbol, "extremes").standard_exponential((len(close), 2)).T
+    middle = close - moves / 2
+    high = middle + np.sqrt(moves**2 + 2 * variance * up) / 2
+    low = middle - np.sqrt(moves**2 + 2 * variance * down) / 2
+    return high, low
+
+
+def minute_volume(symbol: str, log_range: Floats, seed: int) -> Floats:
+    """Volume of each minute, in base currency: its range, times a slow factor of its own."""
+    own = remember(stream(seed, symbol, "volume").standard_normal(len(log_range)), VOLUME_MEMORY_HOURS)
+    usual_range = ANNUAL_VOLATILITY / np.sqrt(YEAR_MINUTES)
+    return VOLUME_PER_MINUTE * log_range / usual_range * np.exp(np.sqrt(VOLUME_VARIANCE) * own)

@@ -1,0 +1,77 @@
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages.common.errors import InputError
+from stages.common.params import check_section
+from stages.fetch.params import FetchParams
+from tests.fetch.conftest import MakeParams, fetch_settings
+
+
+def refusal(**changes: Any) -> str:
+    """What the check of params.yaml says to settings of fetch."""
+    with pytest.raises(InputError) as caught:
+        check_section("fetch", FetchParams, fetch_settings(**changes))
+    return str(caught.value)
+
+
+def test_times_without_a_zone_are_utc(make_params: MakeParams):
+    """A date is its first moment in UTC; an offset counts."""
+    params = make_params(start="2022-01-03", end="2022-01-04T02:30+02:00")
+
+    assert params.start_time == pd.Timestamp("2022-01-03T00:00", tz="UTC")
+    assert params.end_time == pd.Timestamp("2022-01-04T00:30", tz="UTC")
+
+
+@pytest.mark.parametrize("end", ["2022-01-02", "2022-01-03", "2022-01-03T01:00+02:00"])
+def test_end_must_lie_after_start(end: str):
+    """The error names the setting, the rule with the start's value, and what arrived."""
+    expected = f"fetch.end: must be later than fetch.start, 2022-01-03; received {end!r}."
+
+    assert refusal(end=end) == expected
+
+
+@pytest.mark.parametrize(
+    "start", ["yesterday", "now", "", "2022-13-01", "1640995200", 2022, pd.Timestamp(0).date()]
+)
+def test_start_must_be_an_iso_date_in_quotes(start: Any):
+    """Words, numbers and the date that YAML makes of an unquoted one are refused alike."""
+    assert refusal(start=start) == (
+        f'fetch.start: must be an ISO date or date-time in quotes, as "2022-01-01"; received {start!r}.'
+    )
+
+
+@pytest.mark.parametrize(
+    "symbol", ["BTCUSDT", "BTC-USDT", "BTC/", "/USDT", "BTC/USDT/X", "../../BTC", "B C/D", ""]
+)
+def test_symbols_must_have_ccxts_form(symbol: str):
+    """BASE/QUOTE, or nothing."""
+    assert refusal(symbols=["ETH/USDT", symbol]).startswith(
+        "fetch.symbols: must each be written BASE/QUOTE"
+    )
+
+
+@pytest.mark.parametrize("symbols", [["BTC/USDT", "BTC/USDT"], ["A-B/C", "A/B-C"]])
+def test_symbols_must_have_a_file_each(symbols: list[str]):
+    """A symbol given twice is refused, and so are two that would share a file."""
+    assert refusal(symbols=symbols).startswith("fetch.symbols: must each be given once")
+
+
+def test_symbols_may_settle_in_something(make_params: MakeParams):
+    """Futures are written BASE/QUOTE:SETTLE."""
+    symbols = ["BTC/USDT", "BTC/USDT:USDT"]
+
+    assert make_params(symbols=symbols).symbols == symbols
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "Europe", "", "/etc/passwd", "../UTC"])
+def test_timezone_must_exist(name: str):
+    """A name that the time zone database doesn't have is refused."""
+    assert refusal(file={"timezone": name}).startswith("fetch.file.timezone: must be a time zone's name")
+
+
+@pytest.mark.parametrize("timeframe", ["", "1", "h", "0h", "1H", "1 hour", "1M", "60"])
+def test_timeframe_must_have_ccxts_form(timeframe: str):
+    """A number and its unit, minutes to weeks."""
+    assert refusal(timeframe=timeframe).startswith("fetch.timeframe: ")
