@@ -1,6 +1,6 @@
 """Settings of baseline: how often the classical forecasts are refit, and on how much."""
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from stages.common.params import Section
 
@@ -11,6 +11,15 @@ class BaselineParams(Section):
     refit_bars: int = Field(ge=1)
     min_bars: int = Field(ge=200)
     window_bars: int = Field(ge=200)
+
+    @field_validator("window_bars")
+    @classmethod
+    def holds_the_first_fit(cls, window_bars: int, info: ValidationInfo) -> int:
+        """A window grows; it can't start longer than it may become."""
+        min_bars = info.data.get("min_bars", 0)
+        if window_bars < min_bars:
+            raise ValueError(f"must be at least baseline.min_bars, {min_bars}")
+        return window_bars
 
 
 SECTIONS = {"baseline": BaselineParams}

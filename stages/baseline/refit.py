@@ -1,0 +1,59 @@
+"""When the classical forecasts are refit, and on which rows: only on those whose answer was known."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from stages.baseline.params import BaselineParams
+from stages.baseline.regression import Line
+from stages.baseline.rows import Bools, usable
+from stages.common.bars import Floats, Ints
+
+Refit = tuple[Ints, slice]
+Fit = Callable[[Floats, Floats, Ints], Line]
+
+
+def refits(
+    close_time: pd.Series, ended: pd.Series, may_train: Bools, params: BaselineParams
+) -> list[Refit]:
+    """For each refit the rows to fit on, and the rows to forecast until the next one.
+
+    `ended` is when a row's answer is known, `may_train` whether the row can be learnt from. The first
+    refit is at the first row by whose close `min_bars` such rows have ended, the next `refit_bars` rows
+    later; each is fitted on the last `window_bars` of them. Empty if there never are enough. Row
+    positions count from the first, so rows that are added at the end change nothing before them.
+    """
+    now, known = (times.to_numpy("datetime64[ms]") for times in (close_time, ended))
+    enough = np.sort(known[may_train])[params.min_bars - 1 : params.min_bars]
+    first = np.searchsorted(now, enough[0]) if len(enough) else len(now)
+    schedule = []
+    for row in range(first, len(now), params.refit_bars):
+        past = np.flatnonzero(may_train[:row] & (known[:row] <= now[row]))[-params.window_bars :]
+        schedule.append((past, slice(row, row + params.refit_bars)))
+    return schedule
+
+
+def log_forecasts(
+    rows: pd.DataFrame,
+    params: BaselineParams,
+    fit: Fit,
+    columns: list[str],
+    *,
+    target: str = "y",
+    ended: str = "label_end",
+) -> Floats:
+    """Forecasts of `target`, known from `ended`, by a fit in logs on `columns`; shape (n_rows,).
+
+    A forecast in logs aims at a median, so it is multiplied by its window's mean of y/f: QLIKE wants a
+    mean. NaN before the first fit, and where a regressor is.
+    """
+    # Row by row in memory, so that a row's sum is taken in the same order however many rows there are.
+    X = np.ascontiguousarray(rows[columns])
+    hour, y = rows["hour_of_week"].to_numpy(), rows[target].to_numpy()
+    forecast = np.full(len(rows), np.nan)
+    for past, ahead in refits(rows["close_time"], rows[ended], usable(rows, target), params):
+        line = fit(X[past], np.log(y[past]), hour[past])
+        bias = np.mean(y[past] / np.exp(line.at(X[past], hour[past])))
+        forecast[ahead] = bias * np.exp(line.at(X[ahead], hour[ahead]))
+    return forecast

@@ -1,0 +1,82 @@
+"""Labels made by hand, so that these tests need no other stage."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.baseline.params import BaselineParams
+from stages.baseline.rows import make_rows
+from stages.common.bars import Floats, Ints, atr, bar_length, stretches
+
+HOUR = bar_length("1h")
+HORIZON, BRIDGE, WARMUP = 14, 3, 730
+
+MakeLabels = Callable[[pd.DataFrame], pd.DataFrame]
+MakeRows = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
+
+
+def complete_rows(candles: pd.DataFrame) -> Ints:
+    """Positions of candles that are warmed up and whose horizon no gap interrupts."""
+    stretch, t = stretches(candles["open_time"], HOUR, BRIDGE), np.arange(len(candles))
+    warm = t - np.searchsorted(stretch, stretch) >= WARMUP
+    ahead = candles["open_time"].shift(-HORIZON) - candles["open_time"]
+    return np.flatnonzero(warm & (ahead == HORIZON * HOUR).to_numpy())
+
+
+def label_table(candles: pd.DataFrame, t: Ints, y: Floats, end: Ints) -> pd.DataFrame:
+    """The columns that label writes."""
+    close = candles["close"].to_numpy()
+    close_time = (candles["open_time"] + HOUR).astype("datetime64[ms, UTC]")
+    relative_atr = atr(candles, stretches(candles["open_time"], HOUR, BRIDGE))[t] / close[t]
+    return pd.DataFrame(
+        {
+            "close_time": close_time.iloc[t].array,
+            "y": y,
+            "label_end": close_time.iloc[end].array,
+            "weight": 1.0,
+            "outcome": 0.0,
+            "atr": relative_atr,
+            "return_next": close[t + 1] / close[t] - 1,
+        }
+    )
+
+
+def volatility_labels(candles: pd.DataFrame) -> pd.DataFrame:
+    """Labels of how much: y is ATR(14) at t+h over close(t)."""
+    t = complete_rows(candles)
+    future_atr = atr(candles, stretches(candles["open_time"], HOUR, BRIDGE))[t + HORIZON]
+    return label_table(candles, t, future_atr / candles["close"].to_numpy()[t], t + HORIZON)
+
+
+def direction_labels(candles: pd.DataFrame) -> pd.DataFrame:
+    """Labels of which way: does the close rise over 1 to h bars? They end out of order, as touches do."""
+    t = complete_rows(candles)
+    end = t + 1 + t * 7 % HORIZON
+    close = candles["close"].to_numpy()
+    return label_table(candles, t, (close[end] > close[t]).astype(np.float64), end)
+
+
+@pytest.fixture
+def make_volatility_labels() -> MakeLabels:
+    """`make_volatility_labels(candles)`."""
+    return volatility_labels
+
+
+@pytest.fixture
+def make_direction_labels() -> MakeLabels:
+    """`make_direction_labels(candles)`."""
+    return direction_labels
+
+
+@pytest.fixture
+def rows_of() -> MakeRows:
+    """`rows_of(candles, labels)` gives the rows that baselines are fitted on."""
+    return lambda candles, labels: make_rows(candles, labels, HOUR, BRIDGE, HORIZON)
+
+
+@pytest.fixture
+def params() -> BaselineParams:
+    """Refits often enough for a short market to see its window grow and slide."""
+    return BaselineParams(refit_bars=50, min_bars=200, window_bars=400)

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pandas.testing import assert_frame_equal
+
+from stages.baseline.__main__ import forecast, main
+from stages.baseline.params import BaselineParams
+from stages.common.errors import InputError
+from stages.common.tables import read_tables, write_table
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+@pytest.fixture
+def labels(candles, make_volatility_labels):
+    """Labels of the first 1,500 candles."""
+    return make_volatility_labels(candles[:1500])
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, candles, labels):
+    """A folder with candles, labels and settings; `project(min_bars=...)` rewrites the settings."""
+    monkeypatch.chdir(tmp_path)
+    write_table("data/candles/BTC-USDT.parquet", candles[:1500])
+    write_table("data/labels/BTC-USDT.parquet", labels)
+    write_table("data/labels/folds.parquet", candles[:1])
+
+    def configure(min_bars: int = 200) -> None:
+        values = yaml.safe_load(PARAMS.read_text())
+        values["task"] = "volatility"
+        values["baseline"] = {"refit_bars": 50, "min_bars": min_bars, "window_bars": max(400, min_bars)}
+        Path("params.yaml").write_text(yaml.safe_dump(values))
+
+    configure()
+    return configure
+
+
+def test_stage_writes_a_column_a_baseline(project, labels, capsys):
+    """Exactly the label rows come out, with the task's baselines first and sizing last."""
+    main()
+
+    tables = dict(read_tables("data/baselines"))
+    table = tables["BTC-USDT"]
+    assert list(tables) == ["BTC-USDT"]
+    assert list(table.columns) == [
+        "close_time", "naive", "last_value", "har", "har_hour_of_week", "sizing_atr", "return_per_atr",
+    ]  # fmt: skip
+    assert_frame_equal(table[["close_time"]], labels[["close_time"]], check_exact=True)
+    assert f"BTC-USDT: {len(labels)} rows, 213 of them before the first fits" in capsys.readouterr().out
+
+
+def test_each_symbol_is_forecast_from_its_own_rows(
+    project, make_candles, make_volatility_labels, rows_of, params
+):
+    """Symbols are forecast side by side, and neither sees the other."""
+    other = make_candles(1500, seed=2)
+    write_table("data/candles/ETH-USDT.parquet", other)
+    write_table("data/labels/ETH-USDT.parquet", make_volatility_labels(other))
+    labels = dict(read_tables("data/labels"))
+
+    main()
+
+    tables = dict(read_tables("data/baselines"))
+    assert list(tables) == ["BTC-USDT", "ETH-USDT"]
+    for symbol, candles in read_tables("data/candles"):
+        alone = forecast(rows_of(candles, labels[symbol]), "volatility", {}, params)
+        assert_frame_equal(tables[symbol], alone, check_exact=True)
+
+
+def test_too_few_rows_are_refused_and_nothing_is_changed(project):
+    """A first fit that never comes ends with one line; the forecasts of before stay."""
+    main()
+    before = {path: path.read_bytes() for path in Path("data").rglob("*.parquet")}
+    project(min_bars=900)
+
+    with pytest.raises(
+        InputError, match=r"baseline.min_bars must leave .* received 900, and BTC-USDT has 756"
+    ):
+        main()
+
+    assert {path: path.read_bytes() for path in Path("data").rglob("*.parquet")} == before
+
+
+def test_settings_fit_the_stage(params):
+    """The settings in params.yaml are sound."""
+    values = yaml.safe_load(PARAMS.read_text())["baseline"]
+
+    assert BaselineParams(**values).window_bars >= params.window_bars
