@@ -103,7 +103,7 @@ def test_deps_are_the_tables_that_a_stage_reads(stage):
         for path in imported(ROOT / f"stages/{stage}/__main__.py", "direction", "file")
         if path.parent.name == stage
     ]
-    named = set(re.findall(r'"((?:data|results|models)(?:/[\w.-]+)*)/?"', "\n".join(texts)))
+    named = set(re.findall(r'"((?:data|results|models)(?:/[\w.-]+)*)(?:/\{|/?")', "\n".join(texts)))
     declared = outputs(stage) | {dep for dep in STAGES[stage]["deps"] if not dep.endswith(".py")}
 
     for path in named - {"data/import"}:

@@ -59,6 +59,7 @@ class Project:
         self.set_params(TINY)
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
+        self.commit()
 
     def run(self, *command: str) -> str:
         """The output of a command that must succeed."""
@@ -72,6 +73,11 @@ class Project:
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
+
+    def commit(self) -> None:
+        """Commit all that git doesn't ignore."""
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all")
 
     def make(self, *arguments: str) -> str:
         """What a make target prints, in an environment that counts as installed: this one."""
@@ -221,11 +227,7 @@ def test_a_dropped_file_reruns_the_file_source_alone(project):
 
 def test_an_experiment_asks_the_other_question(project):
     """`dvc exp run -S task=volatility` runs four stages, and then every shared metric has two sides."""
-    for command in (
-        ["git", "add", "-A"],
-        ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "direction"],
-    ):
-        project.run(*command)
+    project.commit()
 
     output = project.run("dvc", "exp", "run", "-S", "task=volatility")
     assert re.findall(r"^Running stage '(\w+)'", output, re.M) == AFTER_LABEL
