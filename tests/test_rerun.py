@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -255,7 +256,7 @@ def test_an_experiment_asks_the_other_question(project):
         lambda values: values["train"].pop("units"),
     ],
 )
-def test_bad_input_stops_the_first_stage_with_one_line(project, break_it: Callable[[dict], None]):
+def test_bad_input_stops_the_first_stage_with_one_line(project, break_it: Callable[[dict[str, Any]], None]):
     """A bad setting of any section is found by whichever stage runs first, and the lock stays."""
     path = project.folder / "params.yaml"
     values = yaml.safe_load(path.read_text(encoding="utf-8"))

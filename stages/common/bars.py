@@ -14,7 +14,7 @@ MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10080}
 
 def bar_length(timeframe: str) -> pd.Timedelta:
     """Length of a bar, from its name in ccxt's terms: 1m, 15m, 1h, 4h, 1d, 1w."""
-    return pd.Timedelta(minutes=int(timeframe[:-1]) * MINUTES[timeframe[-1]])
+    return pd.Timedelta(minutes=int(timeframe[:-1]) * MINUTES[timeframe[-1]]).as_unit("ms")
 
 
 def stretches(open_time: pd.Series, bar: pd.Timedelta, bridge_bars: int) -> Ints:

@@ -77,7 +77,7 @@ def check_params(values: dict[str, Any]) -> dict[str, Section]:
     if values["task"] not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}; received {values['task']!r}.")
     sections = {name: check_section(name, model, values[name]) for name, model in models.items()}
-    check_warmup(values)
+    check_together(sections)
     return sections
 
 
@@ -135,12 +135,16 @@ def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
-def check_warmup(values: dict[str, Any]) -> None:
-    """Raise InputError unless rows start late enough for the features and the network's window."""
-    lookback, window = max(values["featurize"]["windows"]), values["train"]["window"]
-    warmup = values["split"]["warmup_bars"]
-    if warmup < lookback + window:
+def check_together(sections: dict[str, Any]) -> None:
+    """Raise InputError where settings of two sections don't go together."""
+    featurize, train, split, label = (sections[name] for name in ("featurize", "train", "split", "label"))
+    if split.warmup_bars < featurize.lookback_bars + train.window:
         raise InputError(
-            "split.warmup_bars must be at least the longest of featurize.windows plus train.window, "
-            f"{lookback} + {window}; received {warmup}."
+            "split.warmup_bars must be at least what featurize looks back plus train.window, "
+            f"{featurize.lookback_bars} + {train.window}; received {split.warmup_bars}."
+        )
+    if split.scheme == "walk_forward" and split.val_bars <= label.horizon:
+        raise InputError(
+            "split.val_bars must exceed label.horizon, or the purge leaves no row of val; "
+            f"received {split.val_bars} <= {label.horizon}."
         )

@@ -28,7 +28,7 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
     times = {
         name: TIME for name in arrow.schema.names if pa.types.is_timestamp(arrow.schema.field(name).type)
     }

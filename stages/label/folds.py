@@ -37,13 +37,9 @@ def cut_folds(times: pd.DatetimeIndex, split: SplitParams, horizon: int, bar: pd
 def walk_forward(n_times: int, split: SplitParams, horizon: int) -> Cuts:
     """Consecutive tests that end with the last row, each after its val, and that after all before.
 
-    Raises InputError where val, or the first fold's train, would not outlast the purge.
+    `split.val_bars` must exceed `horizon`. Raises InputError where the first fold's train would not
+    outlast the purge.
     """
-    if split.val_bars <= horizon:
-        raise InputError(
-            f"split.val_bars must exceed label.horizon, or the purge leaves no row of val; "
-            f"received {split.val_bars} <= {horizon}."
-        )
     needed = split.folds * split.test_bars + split.val_bars + horizon + 1
     if n_times < needed:
         raise InputError(

@@ -170,7 +170,6 @@ def test_folds_keep_the_contract_of_their_table():
             ["split.folds", "split.test_bars", "split.val_bars"],
             "= 146 in all; received 145 rows",
         ),
-        (400, split(val_bars=5), ["split.val_bars", "label.horizon"], "received 5 <= 5"),
         (36, split("holdout"), ["split.scheme", "label.horizon"], "received 36 rows"),
         (0, split(), ["split.folds"], "received 0 rows"),
     ],

@@ -14,7 +14,7 @@ from tests.conftest import random_candles
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SMALL: dict[str, dict[str, Any]] = {
-    "featurize": {"windows": [1, 24]},
+    "featurize": {"groups": ["clock"]},
     "train": {"window": 10},
     "label": {"horizon": 6},
     "split": {"folds": 2, "test_bars": 80, "val_bars": 40, "warmup_bars": 40},

@@ -1,0 +1,23 @@
+"""Group `clock`: the hour at which the bars to come begin."""
+
+import numpy as np
+import pandas as pd
+
+MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
+
+
+def clock_features(candles: pd.DataFrame, _windows: list[int]) -> pd.DataFrame:
+    """Hour of day and of week (UTC) at the close of bar t, when the next bar begins; known in advance.
+
+    hour_of_day_*, hour_of_week_*: two harmonics each, sine and cosine, so that 23:00 is next to 0:00.
+    weekend: 1 from Saturday 00:00 to Monday 00:00, else 0.
+    """
+    hour = (candles["close_time"] - MONDAY) / pd.Timedelta(hours=1)
+    columns: dict[str, pd.Series] = {}
+    for name, period in {"hour_of_day": 24, "hour_of_week": 168}.items():
+        for harmonic in (1, 2):
+            angle = 2 * np.pi * harmonic * (hour % period) / period
+            columns[f"{name}_sin_{harmonic}"] = pd.Series(np.sin(angle))
+            columns[f"{name}_cos_{harmonic}"] = pd.Series(np.cos(angle))
+    columns["weekend"] = (hour % 168 >= 120).astype(float)
+    return pd.DataFrame(columns)

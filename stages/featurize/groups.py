@@ -1,0 +1,58 @@
+"""The table of groups, and one symbol's candles into one table of features."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from stages.common.bars import stretches
+from stages.common.errors import InputError
+from stages.featurize.clock import clock_features
+from stages.featurize.momentum import momentum_features
+from stages.featurize.params import FeaturizeParams
+from stages.featurize.ranges import range_features
+from stages.featurize.returns import return_features
+from stages.featurize.volume import volume_features
+
+GROUPS: dict[str, Callable[[pd.DataFrame, list[int]], pd.DataFrame]] = {
+    "returns": return_features,
+    "ranges": range_features,
+    "momentum": momentum_features,
+    "volume": volume_features,
+    "clock": clock_features,
+}
+
+
+def make_features(
+    candles: pd.DataFrame, bar: pd.Timedelta, bridge_bars: int, params: FeaturizeParams
+) -> pd.DataFrame:
+    """close_time and every column of the groups in `params`, for the rows where all are finite.
+
+    Row t uses candles up to t of its stretch alone. Each stretch loses its first `params.lookback_bars`
+    rows. Raises InputError if no row is left.
+    """
+    stretch = stretches(candles["open_time"], bar, bridge_bars)
+    parts = [
+        stretch_features(part.reset_index(drop=True), bar, params) for _, part in candles.groupby(stretch)
+    ]
+    features = pd.concat(parts, ignore_index=True)
+    finite = np.isfinite(features.drop(columns="close_time")).all(axis=1)
+    if not finite.any():
+        raise InputError(
+            f"featurize.groups and windows look back over {params.lookback_bars} bars, so a stretch of "
+            f"candles must be longer; received {np.bincount(stretch).max()} in the longest."
+        )
+    return features[finite].reset_index(drop=True)
+
+
+def stretch_features(candles: pd.DataFrame, bar: pd.Timedelta, params: FeaturizeParams) -> pd.DataFrame:
+    """close_time and the groups' columns of one stretch; NaN where a column looks back beyond it."""
+    close_time = candles["open_time"] + bar
+    # TA-Lib before 0.8 takes differences below 1e-14 for nil, whatever the currency: prices in units of
+    # the stretch's first close mean the same for every coin.
+    prices = candles[["open", "high", "low", "close"]] / candles["close"].iloc[0]
+    relative = prices.assign(volume=candles["volume"], close_time=close_time)
+    groups = [
+        columns(relative, params.windows) for name, columns in GROUPS.items() if name in params.groups
+    ]
+    return pd.concat([close_time.rename("close_time"), *groups], axis=1)

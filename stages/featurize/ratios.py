@@ -1,0 +1,31 @@
+"""Ratios that columns are made of: scale-free, and finite where nothing moved or traded."""
+
+import numpy as np
+import pandas as pd
+
+# A quiet bar may have no range at all, and ln 0 is no number. A hundredth of the usual lies below nearly
+# every bar that trades, yet not so far that one quiet bar dwarfs all others once a column is standardised.
+FLOOR = 0.01
+
+# A hundredth of a basis point: the range, over price, of a market that stands still.
+STILL = 1e-6
+
+
+def share(part: pd.Series, whole: pd.Series) -> pd.Series:
+    """A part of a whole, and 0 where the whole is 0; shape (n_bars,), no unit."""
+    return (part / whole.where(whole > 0)).mask((whole <= 0) & part.notna(), 0.0)
+
+
+def log_ratio(value: pd.Series, usual: pd.Series) -> pd.Series:
+    """ln(value / usual), the ratio taken as at least `FLOOR`; shape (n_bars,)."""
+    return np.log(share(value, usual).clip(lower=FLOOR))
+
+
+def log_means(name: str, values: pd.Series, windows: list[int]) -> dict[str, pd.Series]:
+    """Mean over each window but the longest, as its log ratio to the mean over the longest.
+
+    `values`: shape (n_bars,), never negative, any unit. Row t uses the rows (t - longest, t].
+    """
+    *shorter, longest = windows
+    usual = values.rolling(longest).mean()
+    return {f"{name}_{w}": log_ratio(values.rolling(w).mean(), usual) for w in shorter}

@@ -1,0 +1,208 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.common.errors import InputError
+from stages.common.params import STAGES, check_params, load_params, load_value, read_params, section_models
+from stages.featurize.params import FeaturizeParams
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """The repository's own params.yaml, as plain values."""
+    return read_params(str(ROOT / "params.yaml"))
+
+
+def change(values: dict[str, Any], key: str, value: Any) -> None:
+    """Give the dotted key this value."""
+    *blocks, name = key.split(".")
+    for block in blocks:
+        values = values[block]
+    values[name] = value
+
+
+def remove(values: dict[str, Any], key: str) -> None:
+    """Leave the dotted key out."""
+    *blocks, name = key.split(".")
+    for block in blocks:
+        values = values[block]
+    del values[name]
+
+
+def refusal(values: dict[str, Any]) -> str:
+    """What check_params says against these values: one line."""
+    with pytest.raises(InputError) as caught:
+        check_params(values)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_the_default_settings_are_sound(values):
+    """The params.yaml that the project ships passes its own check, and every section has a model."""
+    assert set(check_params(values)) == set(section_models()) == set(values) - {"task"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_its_section(stage):
+    """A stage's own section is named after it."""
+    assert stage in section_models()
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("tasks", "task"),
+        ("labels", "label"),
+        ("label.horizons", "label.horizon"),
+        ("featurize.window", "featurize.windows"),
+        ("split.warm_up_bars", "split.warmup_bars"),
+        ("train.unit", "train.units"),
+        ("label.direction.up_art", "label.direction.up_atr"),
+        ("fetch.simulated.sead", "fetch.simulated.seed"),
+    ],
+)
+def test_a_misspelt_key_names_the_nearest(values, key, nearest):
+    """An unknown setting is refused, and the one that it looks like is named in full."""
+    change(values, key, 1)
+    assert refusal(values) == f"{key} is no setting; the nearest one is {nearest}."
+
+
+def test_a_key_like_no_other_is_refused_all_the_same(values):
+    """Where nothing looks alike, nothing is suggested."""
+    change(values, "train.zzz", 1)
+    assert refusal(values) == "train.zzz is no setting."
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["task", "featurize", "label.horizon", "label.direction", "label.volatility.target", "train.seeds"],
+)
+def test_a_missing_key_is_named(values, key):
+    """There are no hidden defaults: each setting must be there, the other task's too."""
+    remove(values, key)
+    assert refusal(values).startswith(f"{key} is missing; ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("label.horizon", "14"),
+        ("label.horizon", 14.0),
+        ("train.units", True),
+        ("train.dropout", "low"),
+        ("train.dropout", float("nan")),
+        ("train.learning_rate", float("inf")),
+        ("train.uniqueness", 1),
+        ("featurize.windows", 24),
+        ("featurize.groups", ["returns", "rangs"]),
+        ("label.direction", None),
+        ("train.batch", 0),
+        ("fetch.timeframe", "1 hour"),
+    ],
+)
+def test_a_wrong_type_or_value_is_named_with_what_arrived(values, key, value):
+    """No type is guessed: the line names the setting first and ends with what arrived."""
+    change(values, key, value)
+    message = refusal(values)
+    assert message.startswith(key)
+    culprit = value[-1] if isinstance(value, list) else value
+    assert message.endswith(f"received {culprit!r}.")
+
+
+@pytest.mark.parametrize("block", ["featurize", "label", "train"])
+@pytest.mark.parametrize("value", [None, 3, [1]])
+def test_a_section_must_be_a_block(values, block, value):
+    """A section that holds no settings of its own is refused by its name."""
+    change(values, block, value)
+    assert refusal(values).startswith(block)
+
+
+def test_an_unknown_task_is_refused(values):
+    """There are two questions, and the line names both."""
+    change(values, "task", "both")
+    assert refusal(values) == "task must be one of direction, volatility; received 'both'."
+
+
+@pytest.mark.parametrize("horizon", [3, 1, 0, -5])
+def test_a_horizon_within_the_memory_of_the_atr_is_refused(values, horizon):
+    """Below four bars the ATR's own memory would be the forecast."""
+    change(values, "label.horizon", horizon)
+    message = refusal(values)
+    assert message.startswith("label.horizon: must be at least 4 bars")
+    assert message.endswith(f"received {horizon}.")
+
+
+def test_four_bars_are_enough_of_a_horizon(values):
+    """The rule refuses horizons below 4, not 4."""
+    change(values, "label.horizon", 4)
+    check_params(values)
+
+
+def test_a_val_that_the_purge_would_empty_is_refused(values):
+    """Walk-forward's val must outlast the horizon; the hold-out's is a share of the rows."""
+    values["split"]["val_bars"] = values["label"]["horizon"]
+
+    assert refusal(values).startswith("split.val_bars must exceed label.horizon")
+    values["split"]["scheme"] = "holdout"
+    check_params(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("split.warmup_bars", 760), ("train.window", 100), ("featurize.windows", [1, 790])]
+)
+def test_a_warm_up_too_short_for_features_and_window_is_refused(values, key, value):
+    """The first row's window needs features, and the first of those their look-back."""
+    change(values, key, value)
+    assert refusal(values).startswith("split.warmup_bars must be at least")
+
+
+def test_params_are_loaded_as_their_model(values, tmp_path):
+    """A section arrives as its stage's own type, and can't be changed afterwards."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    params = load_params("featurize", FeaturizeParams, str(path))
+    assert params.windows == values["featurize"]["windows"]
+    with pytest.raises(ValueError, match="frozen"):
+        params.windows = [1, 2]  # type: ignore[misc]  # mypy knows it too
+
+
+def test_a_stage_refuses_to_start_over_another_stages_setting(values, tmp_path):
+    """All sections are checked whichever is loaded: train must not fail after an hour of fetching."""
+    change(values, "train.units", -1)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.raises(InputError, match=r"^train\.units: "):
+        load_params("featurize", FeaturizeParams, str(path))
+
+
+def test_a_foreign_value_comes_with_its_type(values, tmp_path):
+    """A dotted key gives the plain value, or a clear line if it is of another type."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    assert load_value("label.horizon", int, str(path)) == values["label"]["horizon"]
+    with pytest.raises(InputError, match=r"^label\.horizon must be str; received"):
+        load_value("label.horizon", str, str(path))
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2", "", "key: \x01", "a: 1\n b: 2"])
+def test_what_is_no_block_of_settings_is_refused_in_a_line(tmp_path, text):
+    """Broken YAML, a list, an empty file: one line that names the file."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_params(str(path))
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """Without params.yaml the line says which file was looked for."""
+    with pytest.raises(InputError, match=r"params\.yaml must be a readable file"):
+        read_params(str(tmp_path / "params.yaml"))
