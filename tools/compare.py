@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from stages.common.errors import InputError, run
+from stages.common.task import TASKS
 from stages.evaluate.verdict import sentence
 
 METRICS = "results/metrics.json"
@@ -42,8 +43,8 @@ def summary(base: str, before: str, after: str, params: str, metrics: str) -> st
         [
             "## Verdict",
             "",
-            f"- {base}: {sentence(json.loads(before))}",
-            f"- this change: {sentence(json.loads(after))}",
+            f"- {base}: {verdict(before)}",
+            f"- this change: {verdict(after)}",
             "",
             "## Parameters",
             "",
@@ -55,6 +56,12 @@ def summary(base: str, before: str, after: str, params: str, metrics: str) -> st
             "",
         ]
     )
+
+
+def verdict(text: str) -> str:
+    """The sentence of a metrics file: the block beside the shared one names the task."""
+    metrics = json.loads(text)
+    return sentence(metrics, next(task for task in TASKS if task in metrics))
 
 
 if __name__ == "__main__":

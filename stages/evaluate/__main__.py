@@ -1,0 +1,94 @@
+"""evaluate: what the forecasts were worth, against the naive one and against the best baseline."""
+
+import importlib
+from pathlib import Path
+
+import pandas as pd
+
+from stages.common.bars import bar_length
+from stages.common.errors import InputError, run
+from stages.common.params import load_params, load_value
+from stages.common.tables import fresh_folder, read_table, read_tables
+from stages.common.task import TASKS
+from stages.evaluate.curves import make_tables, scatter
+from stages.evaluate.metrics import as_json, baseline_losses, make_metrics, rounded
+from stages.evaluate.params import EvaluateParams
+from stages.evaluate.plots import draw, save
+from stages.evaluate.rows import join, opponents
+from stages.evaluate.scores import loss_table
+from stages.evaluate.verdict import sentence
+
+YEAR = pd.Timedelta(days=365)
+
+
+def main() -> None:
+    """Read predictions, labels, baselines and training curves; write results/, all but its train/."""
+    params = load_params("evaluate", EvaluateParams)
+    task = load_value("task", str)
+    horizon_bars = load_value("label.horizon", int)
+    bars_a_year = YEAR / bar_length(load_value("fetch.timeframe", str))
+    question = importlib.import_module(f"stages.evaluate.{task}")
+
+    predictions, baselines = read_table("data/predictions.parquet"), read_symbols("data/baselines")
+    rows = join(predictions, read_symbols("data/labels"), baselines, TASKS[task])
+    rows = rows.assign(event=question.event, target=question.target)
+    losses = loss_table(rows, opponents(baselines), TASKS[task].loss)
+    test = rows[rows["role"] == "test"]
+    metrics = rounded(
+        make_metrics(rows, losses, TASKS[task].loss, horizon_bars, params)
+        | {task: question.block(test, bars_a_year), "baselines": baseline_losses(rows, losses)}
+    )
+    tables = make_tables(rows, losses, read_curves("results/train"), question.calls(test), question.SCALE)
+    pictures = draw(tables, scatter(test), question.WORDS, metrics["test"])
+
+    with fresh_folder("results/plots") as folder:
+        for plot, table in tables.items():
+            write_csv(folder / f"{plot}.csv", table)
+    with fresh_folder("results/figures") as folder:
+        for plot, picture in pictures.items():
+            save(picture, folder / f"{plot}.png")
+    write_text("results/metrics.json", as_json(metrics))
+    print(f"evaluate: {len(rows)} rows; {len(predictions) - len(rows)} left out, some baseline lacks them")
+    print(sentence(metrics, task))
+
+
+def read_symbols(folder: str) -> pd.DataFrame:
+    """The tables of a folder in one, with `symbol`. Raises InputError if there are none."""
+    tables = [table.assign(symbol=symbol) for symbol, table in read_tables(folder)]
+    if not tables:
+        raise InputError(f"{folder} must hold a table a symbol; received none.")
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_curves(folder: str) -> dict[str, pd.DataFrame]:
+    """Epoch, train_loss and val_loss of each fold, as dvclive logged them, `live` last.
+
+    Raises InputError if there are none.
+    """
+    curves = {}
+    paths = Path(folder).glob("plots/metrics/*/val_loss.tsv")
+    for path in sorted(paths, key=lambda path: (len(path.parent.name), path)):  # fold_10 after fold_9
+        train, val = (
+            pd.read_csv(path.with_name(f"{name}_loss.tsv"), sep="\t") for name in ("train", "val")
+        )
+        curve = val.merge(train, on="step", how="left").rename(columns={"step": "epoch"})
+        curves[path.parent.name.removeprefix("fold_")] = curve
+    if not curves:
+        raise InputError(f"{folder} must hold each fold's losses, as dvclive logs them; received none.")
+    return curves
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table for DVC to draw: what is missing as NaN, for it draws an empty cell as 0."""
+    table.to_csv(path, index=False, float_format="%.8g", na_rep="NaN", lineterminator="\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a small file whole or not at all."""
+    beside = Path(f"{path}.beside")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    run(main)

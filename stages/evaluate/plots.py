@@ -1,0 +1,134 @@
+"""The plots as pictures, drawn from the tables of curves.py; the same input gives the same bytes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind eyes and in grey.
+BLUE, ORANGE, LIGHT, GREY, BLACK = "#0072B2", "#D55E00", "#C8C8C8", "#8C8C8C", "#222222"
+
+
+def draw(
+    tables: dict[str, pd.DataFrame], scatter: pd.DataFrame, words: dict[str, str], test: dict[str, float]
+) -> dict[str, Figure]:
+    """Every picture by its name in results/figures; `test` is the shared block, quoted in titles."""
+    return {
+        "training": training(tables["training"]),
+        "forecast": forecast(tables["forecast"], words),
+        "calibration": calibration(tables["calibration"], words),
+        "folds": folds(tables["folds"]),
+        "calls": calls(tables["calls"], scatter, words, test["ic"]),
+    }
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG without the name of what drew it, which would change with its version."""
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def tidy(axes: Axes, title: str, x: str, y: str) -> None:
+    """Title and units; no frame where nothing is read."""
+    axes.set_title(title, loc="left", fontsize=11, color=BLACK)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=BLACK, labelsize=9)
+
+
+def legend_above(axes: Axes) -> None:
+    """The legend at the right of the title's line, where no data can be."""
+    axes.legend(frameon=False, fontsize=9, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.99))
+
+
+def training(table: pd.DataFrame) -> Figure:
+    """A panel a fold: train and val loss by epoch, and the epoch whose weights were kept."""
+    folds = list(table.groupby("fold", sort=False))
+    figure = Figure(figsize=(max(5.0, 2.6 * len(folds)), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(folds), sharey=True, squeeze=False)[0]
+    for axes, (fold, curve) in zip(panels, folds, strict=True):
+        axes.plot(curve["epoch"], curve["train_loss"], color=ORANGE, marker="o", ms=3, label="train")
+        axes.plot(curve["epoch"], curve["val_loss"], color=BLUE, marker="o", ms=3, label="validation")
+        kept = curve[curve["val_loss"] == curve["val_loss"].min()].iloc[:1]
+        axes.plot(kept["epoch"], kept["val_loss"], "o", ms=9, mfc="none", mec=BLACK, label="kept")
+        tidy(axes, f"fold {fold}" if str(fold).isdigit() else str(fold), "epoch", "")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].set_ylabel("loss, lower is better")
+    figure.legend(
+        *panels[-1].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower center"
+    )
+    return figure
+
+
+def forecast(table: pd.DataFrame, words: dict[str, str]) -> Figure:
+    """Forecast and outcome over the test's days, and below it the level of both: 30-day means."""
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    day = pd.to_datetime(table["day"])
+    month = table[["forecast", "naive", "outcome"]].rolling(min(30, len(table))).mean()
+    top.plot(day, table["outcome"], color=LIGHT, lw=2, label="outcome")
+    top.plot(day, table["forecast"], color=BLUE, lw=1, label="forecast")
+    bottom.plot(day, month["outcome"], color=GREY, lw=2.5, label="outcome")
+    bottom.plot(day, month["naive"], color=ORANGE, lw=1.5, ls="--", label="naive forecast")
+    bottom.plot(day, month["forecast"], color=BLUE, lw=1.5, label="forecast")
+    tidy(top, "Forecast and outcome of the test rows, means of a day", "", words["unit"])
+    tidy(bottom, "Means of the last 30 days", "", words["unit"])
+    for axes in (top, bottom):
+        axes.margins(x=0.01)
+        legend_above(axes)
+    return figure
+
+
+def calibration(table: pd.DataFrame, words: dict[str, str]) -> Figure:
+    """Mean outcome against mean forecast, a dot a tenth of the test rows."""
+    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    axes = figure.subplots()
+    both = table[["forecast", "outcome"]].to_numpy()
+    ends = [both.min(), both.max()]
+    axes.plot(ends, ends, color=GREY, lw=1, ls="--", label="perfect")
+    axes.plot(table["forecast"], table["outcome"], color=BLUE, marker="o", label="a tenth of the rows")
+    tidy(axes, "Calibration", f"mean forecast: {words['unit']}", f"mean outcome: {words['outcome']}")
+    legend_above(axes)
+    return figure
+
+
+def folds(table: pd.DataFrame) -> Figure:
+    """Skill and edge of each fold, side by side."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    place = np.arange(len(table))
+    for name, shift, colour in (("skill", -0.2, BLUE), ("edge", 0.2, ORANGE)):
+        bars = axes.bar(place + shift, table[f"{name}_pct"], width=0.38, color=colour, label=name)
+        axes.bar_label(bars, fmt="%.3g", fontsize=8, padding=2)
+    axes.axhline(0, color=BLACK, lw=0.8)
+    best = table["best_baseline"].str.replace("_", " ")
+    axes.set_xticks(place, [f"fold {fold}\n{name}" for fold, name in zip(table["fold"], best, strict=True)])
+    axes.margins(y=0.12)
+    tidy(axes, "Skill over naive, edge over the best baseline", "", "% of their loss saved")
+    legend_above(axes)
+    return figure
+
+
+def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: dict[str, str], ic: float) -> Figure:
+    """What was called against what came, in percent of all test rows, and a scatter beside it."""
+    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    kinds = sorted(set(table["actual"]) | set(table["predicted"]))
+    counts = pd.crosstab(table["actual"], table["predicted"]).reindex(
+        index=kinds, columns=kinds, fill_value=0
+    )
+    percent = 100 * counts.to_numpy() / len(table)
+    # Only the lighter half of the colours: black figures stay readable on all of them.
+    left.imshow(percent, cmap="Blues", vmin=0, vmax=2 * percent.max(), origin="lower")
+    for (row, column), value in np.ndenumerate(percent):
+        left.text(column, row, f"{value:.1f} %", ha="center", va="center", color=BLACK)
+    left.set_xticks(range(len(kinds)), kinds)
+    left.set_yticks(range(len(kinds)), kinds)
+    tidy(left, words["calls"], "predicted", "actual")
+    right.plot(scatter["delta"], scatter["target"], ".", color=BLUE, ms=3, alpha=0.4)
+    right.axhline(0, color=GREY, lw=0.8)
+    right.axvline(0, color=GREY, lw=0.8)
+    tidy(right, f"Departure from naive: rank correlation {ic:.2f}", words["delta"], words["target"])
+    return figure

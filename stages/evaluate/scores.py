@@ -1,0 +1,172 @@
+"""The shared block: the same figures for both tasks.
+
+Skill: is there anything to know? The model against the naive forecast. Edge: does the model know more
+than the classics? The model against the best baseline, chosen a fold on its validation rows.
+
+`rows` is what `rows.join` gives, with the task's `event` (bool: what `auc` ranks) and `target` (float:
+what `ic` ranks); `losses` is `loss_table` of these rows.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.common.errors import InputError
+from stages.evaluate import calibration
+from stages.evaluate.calibration import Loss
+from stages.evaluate.significance import (
+    block_bars,
+    block_starts,
+    compare,
+    fold_gains,
+    gain_pct,
+    too_short,
+)
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+def loss_table(rows: pd.DataFrame, opponents: list[str], loss: Loss) -> pd.DataFrame:
+    """Loss of each row by the model, by each opponent (its name), and by its fold's best baseline.
+
+    Columns `model`, the opponents, `best`; lower is better. Raises InputError where a loss isn't finite.
+    """
+    y = rows["y"].to_numpy(np.float64)
+    forecasts = {"model": "score"} | {name: name for name in opponents}
+    with np.errstate(all="ignore"):  # what isn't finite is named below
+        losses = pd.DataFrame(
+            {name: loss(y, rows[column].to_numpy(np.float64)) for name, column in forecasts.items()},
+            index=rows.index,
+        )
+    for name, column in losses.items():
+        n_bad = int((~np.isfinite(column)).sum())
+        if n_bad:
+            raise InputError(
+                f"data/labels: y must have a finite loss under every forecast; received {n_bad} of "
+                f"{len(rows):,} rows without one under {name}."
+            )
+    losses["best"] = 0.0
+    for fold, name in best_baselines(rows, losses[opponents]).items():
+        losses.loc[rows["fold"] == fold, "best"] = losses[name]
+    return losses
+
+
+def best_baselines(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, str]:
+    """The baseline of least mean loss on each fold's validation rows: known before its test begins."""
+    val = rows["role"] == "val"
+    means = losses[val].groupby(rows.loc[val, "fold"]).mean()
+    return {str(fold): str(name) for fold, name in means.idxmin(axis=1).items()}
+
+
+def auc(score: Floats, event: Bools) -> float:
+    """Chance that an event's score is above a non-event's, ties a half; .5 where one kind is missing."""
+    n_events = int(event.sum())
+    n_pairs = n_events * (len(event) - n_events)
+    if n_pairs == 0:
+        return 0.5
+    ranks = pd.Series(score).rank().to_numpy()
+    return float((ranks[event].sum() - n_events * (n_events + 1) / 2) / n_pairs)
+
+
+def spearman(score: Floats, target: Floats) -> float:
+    """Correlation of ranks; 0 where either is constant."""
+    ranks, target_ranks = (pd.Series(values).rank().to_numpy() for values in (score, target))
+    if np.ptp(ranks) == 0 or np.ptp(target_ranks) == 0:
+        return 0.0
+    return float(np.corrcoef(ranks, target_ranks)[0, 1])
+
+
+def balanced_hits(delta: Floats, event: Bools) -> float:
+    """Share of right calls, a mean over events and non-events; .5 where one kind is missing.
+
+    A score above the naive one calls an event, a tie half of one.
+    """
+    if event.all() or not event.any():
+        return 0.5
+    called = (np.sign(delta) + 1) / 2
+    return float((called[event].mean() + 1 - called[~event].mean()) / 2)
+
+
+def averaged(
+    figure: Callable[[Floats, Any], float], rows: pd.DataFrame, column: str, against: str
+) -> float:
+    """`figure` of two columns, fold by fold and symbol by symbol, averaged by rows.
+
+    Pooled, a level that differs between folds or symbols passes for a forecast.
+    """
+    groups = [group for _, group in rows.groupby(["fold", "symbol"])] or [rows]
+    figures = [figure(group[column].to_numpy(), group[against].to_numpy()) for group in groups]
+    return float(np.average(figures, weights=[max(1, len(group)) for group in groups]))
+
+
+def with_know_nothings(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The rows with `constant` and `shuffled`: what `delta` would be of two forecasts that know nothing.
+
+    Against a noisy naive forecast they score above "no skill", for they lack its noise.
+    """
+    shuffled = rows.groupby(["fold", "symbol"])["score"].transform(rng.permutation)
+    return rows.assign(constant=-rows["naive"], shuffled=shuffled - rows["naive"])
+
+
+def split_block(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
+    """The four figures that every split has."""
+    total = losses.sum()
+    return {
+        "skill_pct": float(gain_pct(total["model"], total["naive"])),
+        "edge_pct": float(gain_pct(total["model"], total["best"])),
+        "auc": averaged(auc, rows, "delta", "event"),
+        "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
+    }
+
+
+def shared_block(
+    rows: pd.DataFrame,
+    losses: pd.DataFrame,
+    loss: Loss,
+    *,
+    horizon_bars: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """All figures of the test split, the same keys for both tasks; never NaN. `loss` made `losses`."""
+    hour, times = pd.factorize(rows["close_time"], sort=True)
+    fold, _ = pd.factorize(rows["fold"])
+    short, block = too_short(len(times), horizon_bars), block_bars(len(times), horizon_bars)
+    starts = block_starts(len(times), block, replicates, rng)
+    model, naive, best = (losses[name].to_numpy() for name in ("model", "naive", "best"))
+    skill = compare(model, naive, hour=hour, fold=fold, starts=starts, block=block)
+    edge = compare(model, best, hour=hour, fold=fold, starts=starts, block=block)
+    signal = 0 if short else skill.verdict
+    y, score, naive_score = (rows[name].to_numpy(np.float64) for name in ("y", "score", "naive"))
+    ignorant = with_know_nothings(rows, rng)
+    return {
+        "signal": signal,
+        "too_short": int(short),
+        "skill_pct": skill.pct,
+        "skill_lo": skill.lo,
+        "skill_hi": skill.hi,
+        "dm_p": skill.dm_p,
+        "edge": 0 if short else min(edge.verdict, max(signal, 0)),
+        "edge_pct": edge.pct,
+        "edge_lo": edge.lo,
+        "edge_hi": edge.hi,
+        "edge_dm_p": edge.dm_p,
+        "edge_min_pct": min(
+            float(gain_pct(model.sum(), losses[name].sum()))
+            for name in losses.columns.drop(["model", "best"])
+        ),
+        "fold_win_rate": float((fold_gains(model, best, fold) > 0).mean()),
+        "auc": averaged(auc, rows, "delta", "event"),
+        "auc_ref": max(averaged(auc, ignorant, name, "event") for name in ("constant", "shuffled")),
+        "ic": averaged(spearman, rows, "delta", "target"),
+        "ic_ref": max(averaged(spearman, ignorant, name, "target") for name in ("constant", "shuffled")),
+        "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
+        "cal_slope": calibration.slope(y, score, naive_score, loss),
+        "cal_intercept": calibration.intercept(y, score, loss),
+        "n_rows": len(rows),
+        "n_eff": len(times) / horizon_bars,
+    }

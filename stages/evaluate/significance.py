@@ -1,0 +1,141 @@
+"""Is a difference of losses more than luck? A block bootstrap, a Diebold-Mariano test, and their verdict.
+
+Forecast errors last for weeks, so that hours next to each other say nearly the same: both take that
+into account.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MIN_BLOCKS = 20  # fewer say nothing of how blocks differ
+N_COSINES = 16
+
+
+class Comparison(NamedTuple):
+    """One forecast against another: `pct` of the other's loss that it saves, with interval and verdict."""
+
+    pct: float
+    lo: float
+    hi: float
+    dm_p: float
+    verdict: int
+
+
+def gain_pct(loss: Floats | float, reference: Floats | float) -> Floats:
+    """100 (1 - loss / reference), elementwise; 0 where the reference loses nothing."""
+    reference = np.asarray(reference)
+    ratio = np.divide(loss, reference, out=np.ones(reference.shape), where=reference != 0)
+    return np.asarray(100 * (1 - ratio))
+
+
+def sums(values: Floats, group: Ints) -> Floats:
+    """Sum of the values of each group; `group` numbers the rows' groups from 0."""
+    return np.bincount(group, values).astype(np.float64)
+
+
+def fold_gains(loss: Floats, reference: Floats, fold: Ints) -> Floats:
+    """Percent of the reference's loss saved in each fold; `fold` numbers the rows' folds from 0."""
+    return gain_pct(sums(loss, fold), sums(reference, fold))
+
+
+def full_block_bars(horizon_bars: int) -> int:
+    """Four weeks of hours, or two horizons: with blocks of a week the interval is a third too narrow."""
+    return max(672, 2 * horizon_bars)
+
+
+def too_short(n_times: int, horizon_bars: int) -> bool:
+    """Whether `n_times` make fewer full blocks than a verdict needs."""
+    return n_times < MIN_BLOCKS * full_block_bars(horizon_bars)
+
+
+def block_bars(n_times: int, horizon_bars: int) -> int:
+    """Length of the bootstrap's blocks: full ones, or what makes twenty, but two horizons at least.
+
+    Full ones in a short test would be the test itself, time and again, and the interval a point. Its
+    interval is too narrow even so, which is why such a test has no verdict.
+    """
+    return min(full_block_bars(horizon_bars), max(2 * horizon_bars, n_times // MIN_BLOCKS))
+
+
+def block_starts(n_times: int, block: int, replicates: int, rng: np.random.Generator) -> Ints:
+    """First row of every block; shape (replicates, blocks that cover n_times)."""
+    return rng.integers(n_times, size=(replicates, -(-n_times // block)), dtype=np.int64)
+
+
+def resampled_sums(values: Floats, starts: Ints, block: int) -> Floats:
+    """Sum of each replicate's n_times rows; shape (replicates,).
+
+    A replicate is its blocks one after the other, the series taken as a circle, and the last block cut
+    so that they make n_times rows. Source: Politis and Romano (1992), the circular block bootstrap.
+    """
+    n_times, n_blocks = len(values), starts.shape[1]
+    lengths = np.full(n_blocks, block)
+    lengths[-1] = n_times - (n_blocks - 1) * block
+    circle = np.concatenate([values, np.resize(values, block)])
+    running = np.concatenate([[0.0], np.cumsum(circle)])
+    return (running[starts + lengths] - running[starts]).sum(axis=1)
+
+
+def gain_interval(loss: Floats, reference: Floats, starts: Ints, block: int) -> tuple[float, float]:
+    """90 % percentile interval of the gain, in percent; both series resampled by the same blocks."""
+    gains = gain_pct(resampled_sums(loss, starts, block), resampled_sums(reference, starts, block))
+    lo, hi = np.quantile(gains, [0.05, 0.95])
+    return float(lo), float(hi)
+
+
+def long_run_variance(values: Floats, n_cosines: int) -> float:
+    """Equal-weighted cosine estimate of the long-run variance of `values`, shape (n_times,).
+
+    The mean over j = 1 ... n_cosines of L_j^2, L_j = sqrt(2/n) sum_t values_t cos(pi j (t - 1/2) / n).
+    Source: Lazarus, Lewis, Stock and Watson (2018), JBES 36(4), 541-559.
+    """
+    n_times = len(values)
+    angle = np.pi * np.outer(np.arange(1, n_cosines + 1), np.arange(n_times) + 0.5) / n_times
+    projections = np.sqrt(2 / n_times) * (np.cos(angle) @ values)
+    return float(np.mean(projections**2))
+
+
+def dm_p(difference: Floats) -> float:
+    """P-value of "the expected difference is positive", one-sided; 1 where it is nil throughout.
+
+    `difference`: the reference's loss less the forecast's, shape (n_times,). Diebold and Mariano (1995)
+    with the long-run variance above and its t distribution. The usual variance of 48 lags rejects
+    30-40 % at a nominal 5 % when errors last a week.
+    """
+    n_cosines = min(N_COSINES, len(difference) - 1)
+    if n_cosines < 1 or not difference.any():
+        return 1.0
+    error = np.sqrt(long_run_variance(difference, n_cosines) / len(difference))
+    mean = difference.mean()
+    if error == 0:
+        return float(mean <= 0)
+    return float(stdtr(n_cosines, -mean / error))
+
+
+def better(lo: float, p: float, gains: Floats) -> bool:
+    """Interval above nil, p below .05, and two thirds of the untied folds (at least two) gained."""
+    n_untied, n_gained = int((gains != 0).sum()), int((gains > 0).sum())
+    return lo > 0 and p < 0.05 and n_untied >= 2 and 3 * n_gained >= 2 * n_untied
+
+
+def compare(
+    loss: Floats, reference: Floats, *, hour: Ints, fold: Ints, starts: Ints, block: int
+) -> Comparison:
+    """A forecast's losses against a reference's, row by row on the same rows.
+
+    `hour` and `fold` number the rows' times and folds from 0. The losses of an hour's symbols are added
+    for the interval and averaged for the test, for they share their luck. The verdict is 1 where the
+    forecast is better by every rule, -1 where the reference is, else 0.
+    """
+    hourly, hourly_reference = sums(loss, hour), sums(reference, hour)
+    lo, hi = gain_interval(hourly, hourly_reference, starts, block)
+    p = dm_p(sums(reference - loss, hour) / np.bincount(hour))
+    gains = fold_gains(loss, reference, fold)
+    verdict = int(better(lo, p, gains)) - int(better(-hi, 1 - p, -gains))
+    return Comparison(float(gain_pct(loss.sum(), reference.sum())), lo, hi, p, verdict)

@@ -1,0 +1,52 @@
+"""The metrics as a sentence or two that a person reads first."""
+
+from typing import Any
+
+SIGNAL = {1: "signal", 0: "no signal", -1: "worse than the naive forecast"}
+EDGE = {1: "an edge", 0: "no edge", -1: "worse than the best baseline"}
+
+
+def sentence(metrics: dict[str, Any], task: str) -> str:
+    """What results/metrics.json says of a task's forecast, with what to beware of."""
+    test = metrics["test"]
+    verdict = f"{SIGNAL[test['signal']]}, {EDGE[test['edge']]}"
+    if test["too_short"]:
+        verdict = "too short a test to tell"
+    skill, edge = gain(test, "skill", "dm_p"), gain(test, "edge", "edge_dm_p")
+    figures = f"Skill over the naive forecast {skill}; edge over the best baseline {edge}."
+    return " ".join([f"{task.capitalize()}: {verdict}. {figures}", *warnings(metrics, task)])
+
+
+def gain(test: dict[str, Any], name: str, p: str) -> str:
+    """`-0.31 % [-1.10, 0.42], p = 0.71`."""
+    pct, lo, hi = (test[f"{name}_{part}"] for part in ("pct", "lo", "hi"))
+    p_value = "p < 0.001" if test[p] < 0.001 else f"p = {test[p]:.2g}"
+    return f"{pct:z.2f} % [{lo:z.2f}, {hi:z.2f}], {p_value}"
+
+
+def warnings(metrics: dict[str, Any], task: str) -> list[str]:
+    """A sentence for each thing that makes the figures mean less than they seem to."""
+    found = []
+    if agrees(metrics["test"], "skill"):
+        found.append("The forecast is the naive one on every row.")
+    elif agrees(metrics["test"], "edge"):
+        found.append("The forecast is the best baseline's on every row.")
+    if metrics[task].get("collapsed"):
+        found.append("Collapsed: it calls the same direction on every row.")
+    if overfit(metrics):
+        found.append(
+            f"Overfit: a skill of {metrics['train']['skill_pct']:.1f} % on the rows it was trained on "
+            f"is {metrics['test']['skill_pct']:.1f} % on new ones."
+        )
+    return found
+
+
+def agrees(test: dict[str, Any], name: str) -> bool:
+    """Whether a gain is nil to the last row: without that, its interval has a width."""
+    return all(test[f"{name}_{part}"] == 0 for part in ("pct", "lo", "hi"))
+
+
+def overfit(metrics: dict[str, Any]) -> bool:
+    """Whether test has less than half of the skill that train has, and at least one percent less."""
+    train, test = metrics["train"]["skill_pct"], metrics["test"]["skill_pct"]
+    return train > 0 and test < train / 2 and metrics["overfit_gap_pct"] >= 1

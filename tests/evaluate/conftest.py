@@ -1,0 +1,104 @@
+"""What label, baseline and train leave, made up in memory: forecasts of a known worth."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from stages.common.task import TASKS
+from stages.evaluate.rows import join, opponents
+from stages.evaluate.scores import loss_table
+
+
+class Inputs(NamedTuple):
+    """The three tables that evaluate joins."""
+
+    predictions: pd.DataFrame
+    labels: pd.DataFrame
+    baselines: pd.DataFrame
+
+
+MakeInputs = Callable[..., Inputs]
+Compared = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def made_up(
+    task: str,
+    n_times: int = 600,
+    symbols: Sequence[str] = ("BTC-USDT", "ETH-USDT"),
+    knowledge: float = 0.5,
+    seed: int = 1,
+) -> Inputs:
+    """Two folds of 150 test and 100 val times; the model foretells a share `knowledge` of what can be.
+
+    direction: logit p of y is 2 z; volatility: ln y is -5 + .5 z + noise; the model's delta is that
+    share of the part with z. The second baseline knows a tenth of it.
+    """
+    rng = np.random.default_rng(seed)
+    predictions, labels, baselines = [], [], []
+    times = pd.date_range("2022-01-03 01:00", periods=n_times, freq="h", tz="UTC", unit="ms")
+    for symbol in symbols:
+        z, noise = rng.standard_normal(n_times), 0.2 * rng.standard_normal(n_times)
+        if task == "direction":
+            y = (rng.random(n_times) < 1 / (1 + np.exp(-2 * z))).astype(float)
+            naive, part, outcome, second = np.full(n_times, 0.5), 2 * z, 2 * y - 1 + noise, "base_rate_90d"
+        else:
+            y = np.exp(-5 + 0.5 * z + noise)
+            naive, part, outcome, second = np.full(n_times, np.exp(-4.85)), 0.5 * z, np.log(y), "har"
+        link, inverse = TASKS[task].link, TASKS[task].inverse
+        score = link(naive) + knowledge * part
+        labels.append(pd.DataFrame({"symbol": symbol, "close_time": times, "y": y, "outcome": outcome}))
+        table = pd.DataFrame({"symbol": symbol, "close_time": times, "naive": naive})
+        table[second] = inverse(link(naive) + 0.1 * part)
+        table["sizing_atr"], table["return_per_atr"] = np.exp(-5), 0.8
+        table.loc[:29, ["naive", second, "sizing_atr", "return_per_atr"]] = np.nan
+        baselines.append(table)
+        predictions += fold_predictions(symbol, times, score)
+    return Inputs(*(pd.concat(tables, ignore_index=True) for tables in (predictions, labels, baselines)))
+
+
+def fold_predictions(
+    symbol: str, times: pd.DatetimeIndex, score: NDArray[np.float64]
+) -> list[pd.DataFrame]:
+    """A symbol's rows of train, val and test in two folds; the train rows of both overlap."""
+    tables = []
+    for fold, end in (("1", len(times) - 150), ("2", len(times))):
+        roles = {"train": (0, end - 250), "val": (end - 250, end - 150), "test": (end - 150, end)}
+        for role, (first, last) in roles.items():
+            part = slice(first, last)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "symbol": symbol,
+                        "close_time": times[part],
+                        "fold": fold,
+                        "role": role,
+                        "raw_score": score[part],
+                        "score": score[part],
+                    }
+                )
+            )
+    return tables
+
+
+@pytest.fixture
+def make_inputs() -> MakeInputs:
+    """`make_inputs(task, n_times=600, symbols=..., knowledge=.5, seed=1)` gives evaluate's three tables."""
+    return made_up
+
+
+def rows_and_losses(inputs: Inputs, task: str) -> Compared:
+    """What `__main__` makes of its inputs."""
+    question = importlib.import_module(f"stages.evaluate.{task}")
+    rows = join(*inputs, TASKS[task]).assign(event=question.event, target=question.target)
+    return rows, loss_table(rows, opponents(inputs.baselines), TASKS[task].loss)
+
+
+@pytest.fixture
+def compared() -> Callable[[Inputs, str], Compared]:
+    """`compared(inputs, task)` gives the joined rows and their losses."""
+    return rows_and_losses

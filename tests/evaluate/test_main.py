@@ -1,0 +1,113 @@
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from stages.common.errors import InputError
+from stages.common.tables import write_table
+from stages.common.task import TASKS
+
+main = importlib.import_module("stages.evaluate.__main__")
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+def stand_in(inputs: Any, task: str, folder: Path) -> None:
+    """What the stages before evaluate leave, in `folder`."""
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values["task"], values["evaluate"]["bootstrap"] = task, 100
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_table(folder / "data/predictions.parquet", inputs.predictions)
+    for stage, table in (("labels", inputs.labels), ("baselines", inputs.baselines)):
+        for symbol, rows in table.groupby("symbol"):
+            write_table(folder / f"data/{stage}/{symbol}.parquet", rows.drop(columns="symbol"))
+    write_table(folder / "data/labels/folds.parquet", pd.DataFrame({"fold": ["1"], "role": ["test"]}))
+    for fold in ("fold_1", "fold_2", "fold_live"):
+        curves = folder / "results/train/plots/metrics" / fold
+        curves.mkdir(parents=True)
+        (curves / "val_loss.tsv").write_text("step\tval_loss\n0\t0.7\n1\t0.6\n", encoding="utf-8")
+        (curves / "train_loss.tsv").write_text("step\ttrain_loss\n1\t0.5\n", encoding="utf-8")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Each output file's digest, by its path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((folder / "results").rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, monkeypatch, capsys):
+    """The same names whatever the task, the same bytes every time, and the verdict on the screen."""
+    stand_in(make_inputs(task), task, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    main.main()
+    first, printed = digests(tmp_path), capsys.readouterr().out
+    main.main()
+
+    assert digests(tmp_path) == first
+    names = ("training", "forecast", "calibration", "folds", "calls")
+    written = {path for path in first if not path.startswith("results/train")}
+    assert written == {
+        "results/metrics.json",
+        *(f"results/plots/{name}.csv" for name in names),
+        *(f"results/figures/{name}.png" for name in names),
+    }
+    metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
+    assert list(metrics) == ["test", "val", "train", "overfit_gap_pct", task, "baselines"]
+    assert "120 left out" in printed
+    assert f"{task.capitalize()}: too short a test to tell" in printed
+
+
+def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypatch):
+    """A run that can't be finished changes no output and leaves no scraps."""
+    inputs = make_inputs("direction")
+    inputs.predictions.loc[0, "score"] = np.nan
+    stand_in(inputs, "direction", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for path in ("results/metrics.json", "results/plots/folds.csv", "results/figures/folds.png"):
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text("of the last run", encoding="utf-8")
+    before = digests(tmp_path)
+
+    with pytest.raises(InputError, match="score must be finite"):
+        main.main()
+
+    assert digests(tmp_path) == before
+
+
+def test_curves_come_in_the_order_of_the_folds(make_inputs, tmp_path, monkeypatch):
+    """Fold 10 after fold 2 and `live` last; epoch 0 may lack a train loss."""
+    stand_in(make_inputs("direction"), "direction", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("results/train/plots/metrics/fold_1").rename("results/train/plots/metrics/fold_10")
+
+    curves = main.read_curves("results/train")
+
+    assert list(curves) == ["2", "10", "live"]
+    assert curves["2"]["epoch"].tolist() == [0, 1]
+    assert curves["2"]["train_loss"].isna().tolist() == [True, False]
+
+
+def test_what_is_missing_is_written_as_nan(tmp_path):
+    """DVC would draw an empty cell as a loss of nil."""
+    main.write_csv(tmp_path / "a.csv", pd.DataFrame({"epoch": [0, 1], "train_loss": [np.nan, 0.1 + 0.2]}))
+
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "epoch,train_loss\n0,NaN\n1,0.3\n"
+
+
+def test_missing_inputs_are_named(tmp_path):
+    """An empty folder ends in one clear line."""
+    with pytest.raises(InputError, match="must hold each fold's losses"):
+        main.read_curves(str(tmp_path))
+    with pytest.raises(InputError, match="must hold a table a symbol"):
+        main.read_symbols(str(tmp_path))

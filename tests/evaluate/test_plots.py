@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.evaluate import direction, plots
+
+
+@pytest.fixture
+def tables():
+    """The tables of a tiny run."""
+    days = pd.date_range("2023-01-01", periods=40).strftime("%Y-%m-%d")
+    wave = np.sin(np.arange(40) / 5)
+    return {
+        "training": pd.DataFrame(
+            {
+                "fold": ["1", "1", "1", "live"],
+                "epoch": [0, 1, 2, 0],
+                "train_loss": [np.nan, 2.0, 1.0, np.nan],
+                "val_loss": [3.0, 2.0, 2.5, 1.0],
+            }
+        ),
+        "forecast": pd.DataFrame({"day": days, "forecast": wave, "naive": 0.0, "outcome": 1.1 * wave}),
+        "calibration": pd.DataFrame({"forecast": [0.4, 0.6], "outcome": [0.45, 0.5], "rows": 50}),
+        "folds": pd.DataFrame(
+            {
+                "fold": ["1", "2"],
+                "skill_pct": [3.0, -1.0],
+                "edge_pct": 0.0,
+                "best_baseline": "base_rate_90d",
+            }
+        ),
+        "calls": pd.DataFrame({"actual": ["down"] * 6 + ["up"] * 4, "predicted": "down"}),
+    }
+
+
+@pytest.fixture
+def scatter():
+    """Departures and what came."""
+    rng = np.random.default_rng(1)
+    return pd.DataFrame({"delta": rng.standard_normal(50), "target": rng.standard_normal(50)})
+
+
+def test_every_picture_is_drawn_and_twice_the_same(tables, scatter, tmp_path):
+    """Equal tables give equal bytes, without a date or a version in them."""
+    for copy in ("a", "b"):
+        for name, figure in plots.draw(tables, scatter, direction.WORDS, {"ic": 0.1}).items():
+            plots.save(figure, tmp_path / f"{name}.{copy}.png")
+
+    for name in ("training", "forecast", "calibration", "folds", "calls"):
+        first, second = ((tmp_path / f"{name}.{copy}.png").read_bytes() for copy in ("a", "b"))
+        assert first == second
+        assert first.startswith(b"\x89PNG")
+        assert b"matplotlib" not in first.lower()
+
+
+def test_training_circles_the_epoch_of_least_val_loss(tables):
+    """In each fold's panel, on its own axis of epochs."""
+    panels = plots.training(tables["training"]).axes
+
+    assert [panel.get_title(loc="left") for panel in panels] == ["fold 1", "live"]
+    kept = panels[0].lines[2]
+    assert np.column_stack(kept.get_data()).tolist() == [[1, 2]]
+
+
+def test_a_short_test_is_drawn_too(tables):
+    """Five days have no mean of thirty; what there is is shown."""
+    bottom = plots.forecast(tables["forecast"].head(5), direction.WORDS).axes[1]
+
+    assert np.isfinite(np.asarray(bottom.lines[0].get_ydata(), dtype=float)).any()
+
+
+def test_calls_show_every_kind_even_if_never_predicted(tables, scatter):
+    """A collapsed classifier's empty column is the point of the picture."""
+    left = plots.calls(tables["calls"], scatter, direction.WORDS, 0.1).axes[0]
+
+    assert [label.get_text() for label in left.get_xticklabels()] == ["down", "up"]
+    assert [text.get_text() for text in left.texts] == ["60.0 %", "0.0 %", "40.0 %", "0.0 %"]

@@ -1,0 +1,327 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+from scipy.stats import spearmanr
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from stages.common.errors import InputError
+from stages.common.task import TASKS, qlike
+from stages.evaluate.rows import opponents
+from stages.evaluate.scores import (
+    auc,
+    averaged,
+    balanced_hits,
+    best_baselines,
+    loss_table,
+    shared_block,
+    spearman,
+    split_block,
+    with_know_nothings,
+)
+
+small = st.lists(
+    st.tuples(st.integers(-3, 3), st.booleans(), st.integers(-3, 3)), min_size=1, max_size=30
+).map(lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def block_of_test(rows: pd.DataFrame, losses: pd.DataFrame, task: str, seed: int = 1) -> dict[str, float]:
+    """The shared block of the test rows."""
+    test = rows["role"] == "test"
+    return shared_block(
+        rows[test],
+        losses[test],
+        TASKS[task].loss,
+        horizon_bars=14,
+        replicates=200,
+        rng=np.random.default_rng(seed),
+    )
+
+
+@given(small)
+@settings(deadline=None, max_examples=80)
+def test_auc_equals_sklearns_and_the_count_of_pairs(sample):
+    """Of all pairs of an event and another row, the share that is in order; ties count a half."""
+    score, event, _ = sample
+    pairs = [np.sign(a - b) / 2 + 0.5 for a in score[event] for b in score[~event]]
+
+    assert auc(score, event) == pytest.approx(np.mean(pairs) if pairs else 0.5)
+    if pairs:
+        assert auc(score, event) == pytest.approx(roc_auc_score(event, score))
+
+
+@given(small)
+@settings(deadline=None, max_examples=80)
+def test_spearman_equals_scipys(sample):
+    """Ranks of ties averaged; 0 where scipy has no answer."""
+    score, _, target = sample
+    defined = np.ptp(score) > 0 and np.ptp(target) > 0
+
+    assert spearman(score, target) == pytest.approx(spearmanr(score, target).statistic if defined else 0)
+
+
+@given(small)
+@settings(deadline=None, max_examples=80)
+def test_balanced_hits_equal_sklearns_balanced_accuracy(sample):
+    """Where no call is a tie, it is the mean recall of both kinds."""
+    delta, event, _ = sample
+    delta = np.where(delta == 0, 1, delta)
+
+    both = 0 < event.sum() < len(event)
+    expected = balanced_accuracy_score(event, delta > 0) if both else 0.5
+
+    assert balanced_hits(delta, event) == pytest.approx(expected)
+
+
+def test_ties_are_half_a_hit():
+    """A forecast that is the naive one calls nothing: no skill, whatever the shares."""
+    assert balanced_hits(np.zeros(4), np.array([True, False, False, False])) == 0.5
+    assert balanced_hits(np.array([0.0, -1.0]), np.array([True, False])) == 0.75
+
+
+def test_figures_are_averaged_over_folds_and_symbols_not_pooled():
+    """Levels that differ between folds, and nothing known within: pooled it looks like a forecast."""
+    rng = np.random.default_rng(1)
+    fold = np.repeat(["1", "2"], [3000, 1000])
+    event = rng.random(4000) < np.where(fold == "1", 0.7, 0.3)
+    rows = pd.DataFrame(
+        {"fold": fold, "symbol": "BTC-USDT", "event": event, "delta": rng.standard_normal(4000)}
+    )
+    rows["delta"] += np.where(fold == "1", 3, 0)
+
+    assert auc(rows["delta"].to_numpy(), event) > 0.6
+    assert averaged(auc, rows, "delta", "event") == pytest.approx(0.5, abs=0.03)
+
+
+def test_averages_count_rows():
+    """A fold of three rows weighs three times a fold of one."""
+    rows = pd.DataFrame({"fold": ["1", "1", "1", "2"], "symbol": "BTC-USDT", "a": 0.0, "b": 0.0})
+
+    assert averaged(lambda a, _: float(len(a)), rows, "a", "b") == (3 * 3 + 1) / 4
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_losses_are_those_of_the_task_and_never_negative(compared, make_inputs, task):
+    """Every forecast is charged by the same loss on the same rows."""
+    rows, losses = compared(make_inputs(task), task)
+
+    np.testing.assert_array_equal(
+        losses["model"], TASKS[task].loss(rows["y"].to_numpy(), rows["score"].to_numpy())
+    )
+    assert (losses >= 0).all(axis=None)
+    assert len(losses) == len(rows)
+
+
+def test_a_loss_that_is_not_finite_is_refused(compared, make_inputs):
+    """QLIKE has no loss for a range of nil: the message says where and how many."""
+    inputs = make_inputs("volatility")
+    inputs.labels.loc[50, "y"] = 0.0
+
+    with pytest.raises(InputError, match=r"data/labels: y must have a finite loss.*received 2 of"):
+        compared(inputs, "volatility")
+
+
+def test_best_baseline_is_chosen_on_val_and_charged_on_test(compared, make_inputs):
+    """A baseline that wins on val and collapses on test is still the one to beat in that fold."""
+    inputs = make_inputs("volatility")
+    rows, losses = compared(inputs, "volatility")
+    names = opponents(inputs.baselines)
+    spoiled = losses.copy()
+    spoiled.loc[rows["role"] == "test", "har"] += 9
+    spoiled.loc[(rows["role"] == "val") & (rows["fold"] == "1"), "har"] += 9
+
+    assert best_baselines(rows, losses[names]) == {"1": "har", "2": "har"}
+    assert best_baselines(rows, spoiled[names]) == {"1": "naive", "2": "har"}
+    np.testing.assert_array_equal(losses["best"], losses["har"])
+
+
+def test_each_fold_has_a_best_baseline_of_its_own(compared, make_inputs):
+    """Where val says otherwise in one fold, that fold's rows are charged the other baseline's loss."""
+    inputs = make_inputs("volatility")
+    times = inputs.predictions.query("fold == '2' and role == 'val'")["close_time"]
+    late = inputs.baselines["close_time"].isin(times)
+    inputs.baselines.loc[late, "har"] *= 3
+
+    rows, losses = compared(inputs, "volatility")
+
+    second = rows["fold"] == "2"
+    np.testing.assert_array_equal(losses.loc[second, "best"], losses.loc[second, "naive"])
+    np.testing.assert_array_equal(losses.loc[~second, "best"], losses.loc[~second, "har"])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_both_tasks_have_the_same_keys_all_finite(compared, make_inputs, task):
+    """`metrics diff` lines them up; not one may be NaN."""
+    rows, losses = compared(make_inputs(task), task)
+    block = block_of_test(rows, losses, task)
+
+    assert list(block) == [
+        "signal", "too_short", "skill_pct", "skill_lo", "skill_hi", "dm_p",
+        "edge", "edge_pct", "edge_lo", "edge_hi", "edge_dm_p", "edge_min_pct", "fold_win_rate",
+        "auc", "auc_ref", "ic", "ic_ref", "hit_rate", "cal_slope", "cal_intercept", "n_rows", "n_eff",
+    ]  # fmt: skip
+    assert np.isfinite(list(block.values())).all()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_shared_block_is_what_its_words_say(compared, make_inputs, task):
+    """Skill against naive, edge against the best, the least edge, rows, and hours over the horizon."""
+    rows, losses = compared(make_inputs(task), task)
+    block = block_of_test(rows, losses, task)
+    test = losses[rows["role"] == "test"]
+    second = opponents(make_inputs(task).baselines)[1]
+
+    assert block["skill_pct"] == pytest.approx(100 * (1 - test["model"].mean() / test["naive"].mean()))
+    assert block["edge_pct"] == pytest.approx(100 * (1 - test["model"].mean() / test[second].mean()))
+    assert block["edge_min_pct"] == block["edge_pct"] < block["skill_pct"]
+    assert block["skill_lo"] <= block["skill_pct"] <= block["skill_hi"]
+    assert block["fold_win_rate"] == 1
+    assert (block["n_rows"], block["n_eff"]) == (600, 300 / 14)
+    assert (block["auc"] > 0.7, block["ic"] > 0.5, block["hit_rate"] > 0.65) == (True, True, True)
+    # Half of what could be known was used, so departures should be twice as large.
+    assert block["cal_slope"] == pytest.approx(2, abs=0.5)
+    assert (block["too_short"], block["signal"], block["edge"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_long_test_of_a_knowing_model_is_a_signal_with_an_edge(compared, make_inputs, task):
+    """Twenty blocks and more: the verdicts speak, and mirror where the model's departures are wrong."""
+    inputs = make_inputs(task, symbols=["BTC-USDT"])
+    rows, losses = compared(inputs, task)
+    wrong = losses.assign(model=2 * losses[["naive", "best"]].max(axis=1) - losses["model"])
+    # The same hours again and again, a year each: long enough for a verdict.
+    years = [rows.assign(close_time=rows["close_time"] + pd.Timedelta(days=365 * k)) for k in range(50)]
+    long = pd.concat(years, ignore_index=True)
+
+    blocks = [
+        block_of_test(long, pd.concat([table] * 50, ignore_index=True), task) for table in (losses, wrong)
+    ]
+
+    assert [block["too_short"] for block in blocks] == [0, 0]
+    assert [(block["signal"], block["edge"]) for block in blocks] == [(1, 1), (-1, -1)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_edge_needs_a_signal(compared, make_inputs, task):
+    """To beat a baseline that is worse than naive is no edge; to lose to it is still said."""
+    rows, losses = compared(make_inputs(task, symbols=["BTC-USDT"]), task)
+    losses["model"] = losses["naive"] * 1.1
+    years = [rows.assign(close_time=rows["close_time"] + pd.Timedelta(days=365 * k)) for k in range(50)]
+    long, repeated = pd.concat(years, ignore_index=True), pd.concat([losses] * 50, ignore_index=True)
+
+    beaten = block_of_test(long, repeated.assign(best=2 * repeated["model"]), task)
+    lost = block_of_test(long, repeated.assign(best=0.5 * repeated["model"]), task)
+
+    assert (beaten["edge_lo"] > 0, beaten["edge_dm_p"] < 0.05) == (True, True)
+    assert (beaten["signal"], beaten["edge"]) == (-1, 0)
+    assert lost["edge"] == -1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_naive_forecast_itself_scores_nil(compared, make_inputs, task):
+    """0, [0, 0], p = 1, auc .5, ic 0, slope 0: exactly, for it is the same forecast on every row."""
+    inputs = make_inputs(task, knowledge=0)
+    rows, losses = compared(inputs, task)
+    block = block_of_test(rows, losses, task)
+
+    assert (rows["delta"] == 0).all()
+    names = ["skill_pct", "skill_lo", "skill_hi", "dm_p", "signal", "ic", "auc", "hit_rate", "cal_slope"]
+    assert [block[name] for name in names] == [0, 0, 0, 1, 0, 0, 0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_order_of_rows_changes_nothing_but_rounding(compared, make_inputs, task):
+    """Hours are put in order by their time, not by where they stand in the table."""
+    rows, losses = compared(make_inputs(task), task)
+    order = np.random.default_rng(5).permutation(len(rows))
+
+    expected = block_of_test(rows, losses, task)
+    actual = block_of_test(rows.iloc[order], losses.iloc[order], task)
+
+    for name in expected:
+        if not name.endswith("_ref"):  # these shuffle rows where they stand
+            assert actual[name] == pytest.approx(expected[name], rel=1e-5, abs=1e-7), name
+
+
+def test_fold_win_rate_is_the_share_of_folds_won_against_the_best_baseline(compared, make_inputs):
+    """A fold won against naive, but lost to its best baseline, is lost."""
+    rows, losses = compared(make_inputs("volatility"), "volatility")
+    losses.loc[rows["fold"] == "2", "best"] = 0.5 * losses["model"]
+
+    block = block_of_test(rows, losses, "volatility")
+
+    assert block["fold_win_rate"] == 0.5
+    assert block["skill_pct"] > 0
+
+
+def test_the_same_seed_gives_the_same_block(compared, make_inputs):
+    """Chance comes in as an argument."""
+    rows, losses = compared(make_inputs("direction"), "direction")
+
+    first, again, other = (block_of_test(rows, losses, "direction", seed) for seed in (1, 1, 2))
+
+    assert first == again
+    assert first["skill_lo"] != other["skill_lo"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_one_class_and_few_rows_are_never_nan(compared, make_inputs, task):
+    """Three test rows of one outcome, the same score on each: plain numbers all the same."""
+    rows, losses = compared(make_inputs(task), task)
+    few = rows[rows["role"] == "test"].head(3).index
+    rows.loc[few, ["y", "outcome", "target", "event", "score", "delta"]] = [1.0, 0.0, 0.3, True, 0.2, 0.2]
+    rows = rows.loc[few]
+    losses = loss_table(rows.assign(role="val"), ["naive"], TASKS[task].loss)
+
+    block = block_of_test(rows, losses, task)
+
+    assert np.isfinite(list(block.values())).all()
+    assert (block["auc"], block["ic"], block["hit_rate"], block["cal_slope"]) == (0.5, 0, 0.5, 0)
+
+
+def test_a_split_without_rows_has_neutral_figures(compared, make_inputs):
+    """Where every train row lacks a baseline there is nothing to compare: nil, not NaN."""
+    rows, losses = compared(make_inputs("direction"), "direction")
+
+    assert split_block(rows.iloc[:0], losses.iloc[:0]) == {
+        "skill_pct": 0, "edge_pct": 0, "auc": 0.5, "hit_rate": 0.5
+    }  # fmt: skip
+
+
+def test_know_nothings_keep_folds_and_symbols_and_lose_the_order(compared, make_inputs):
+    """The shuffled forecast has each group's scores, on other rows; the constant one has none."""
+    rows, _ = compared(make_inputs("volatility"), "volatility")
+    rows["naive"] = np.random.default_rng(2).standard_normal(len(rows))
+
+    ignorant = with_know_nothings(rows, np.random.default_rng(3))
+
+    shuffled = (ignorant["shuffled"] + rows["naive"]).round(12)
+    assert (shuffled != rows["score"].round(12)).mean() > 0.9
+    for _, group in rows.assign(shuffled=shuffled).groupby(["fold", "symbol"]):
+        np.testing.assert_allclose(np.sort(group["shuffled"]), np.sort(group["score"]), atol=1e-11)
+    np.testing.assert_array_equal(ignorant["constant"], -rows["naive"])
+
+
+def test_against_a_noisy_naive_forecast_a_constant_looks_skilled(compared, make_inputs):
+    """Why auc_ref is there: noise in the naive forecast lifts every forecast without it above .5."""
+    inputs = make_inputs("volatility", knowledge=0)
+    rng = np.random.default_rng(4)
+    inputs.baselines["naive"] *= np.exp(0.5 * rng.standard_normal(len(inputs.baselines)))
+
+    rows, losses = compared(inputs, "volatility")
+    block = block_of_test(rows, losses, "volatility")
+
+    assert block["auc_ref"] > 0.65
+    assert block["ic_ref"] > 0.3
+    assert block["auc_ref"] == pytest.approx(block["auc"], abs=0.05)
+
+
+def test_qlike_losses_are_the_textbooks(compared, make_inputs):
+    """y/f - ln(y/f) - 1, by hand."""
+    rows, losses = compared(make_inputs("volatility"), "volatility")
+    ratio = rows["y"] / rows["forecast"]
+
+    np.testing.assert_allclose(losses["model"], ratio - np.log(ratio) - 1, atol=1e-12)
+    assert_frame_equal(losses, loss_table(rows, ["naive", "har"], qlike), check_exact=True)

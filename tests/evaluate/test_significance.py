@@ -1,0 +1,303 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from stages.evaluate.significance import (
+    Comparison,
+    better,
+    block_bars,
+    block_starts,
+    compare,
+    dm_p,
+    fold_gains,
+    gain_interval,
+    gain_pct,
+    long_run_variance,
+    resampled_sums,
+    too_short,
+)
+
+Floats = NDArray[np.float64]
+
+
+def autocorrelated(n: int, memory: float, rng: np.random.Generator) -> Floats:
+    """An AR(1) of unit innovations, warmed up."""
+    values = np.zeros(n + 500)
+    shocks = rng.standard_normal(n + 500)
+    for t in range(1, n + 500):
+        values[t] = memory * values[t - 1] + shocks[t]
+    return values[500:]
+
+
+def compared(loss: Floats, reference: Floats) -> Comparison:
+    """`compare` of one symbol's losses, in four folds of equal length."""
+    n = len(loss)
+    starts = block_starts(n, 20, 200, np.random.default_rng(0))
+    hour = np.arange(n)
+    return compare(loss, reference, hour=hour, fold=hour * 4 // n, starts=starts, block=20)
+
+
+def test_gain_is_the_share_of_the_reference_loss_that_is_saved():
+    """Half the loss is 50 %, double the loss is -100 %, and nothing to lose is nothing to gain."""
+    np.testing.assert_array_equal(
+        gain_pct(np.array([1.0, 4.0, 0.0, 3.0]), np.array([2.0, 2.0, 0.0, 0.0])), [50, -100, 0, 0]
+    )
+
+
+def test_fold_gains_are_each_folds_own():
+    """A fold's losses are summed before they are compared."""
+    gains = fold_gains(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 2.0]), np.array([0, 0, 1]))
+
+    np.testing.assert_allclose(gains, [50, -50])
+
+
+def test_a_block_is_four_weeks_or_two_horizons():
+    """Blocks must outlast both the market's memory and the labels' overlap."""
+    assert block_bars(20 * 672, 14) == block_bars(99_999, 14) == 672
+    assert block_bars(99_999, 500) == 1000
+
+
+def test_a_short_test_has_shorter_blocks():
+    """Twenty of them, so that its interval has a width; but two horizons are the least."""
+    assert block_bars(4000, 14) == 200
+    assert block_bars(300, 14) == 28
+
+
+def test_fewer_than_twenty_blocks_are_too_short():
+    """Full blocks, that is; the limit itself is long enough."""
+    assert too_short(20 * 672 - 1, 14)
+    assert not too_short(20 * 672, 14)
+    assert too_short(19_999, 500)
+
+
+@given(
+    n=st.integers(1, 60), block=st.integers(1, 80), replicates=st.integers(1, 5), seed=st.integers(0, 99)
+)
+@settings(deadline=None, max_examples=60)
+def test_resampled_sums_equal_sums_over_written_out_rows(n, block, replicates, seed):
+    """The running sums give what picking each replicate's rows one by one gives."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(n)
+    starts = block_starts(n, block, replicates, rng)
+
+    expected = []
+    for replicate in starts:
+        picked = [(start + step) % n for start in replicate for step in range(block)][:n]
+        expected.append(sum(values[row] for row in picked))
+
+    np.testing.assert_allclose(resampled_sums(values, starts, block), expected, atol=1e-9)
+
+
+def test_blocks_start_anywhere_and_cover_the_series():
+    """As many blocks as it takes, each row as likely as the next to be a start."""
+    starts = block_starts(50, 8, 4000, np.random.default_rng(1))
+
+    assert starts.shape == (4000, 7)
+    counts = np.bincount(starts.ravel(), minlength=50)
+    assert len(counts) == 50
+    assert counts.min() > 0.8 * counts.mean()
+
+
+def test_interval_of_blocks_of_one_is_the_textbook_bootstrap():
+    """With independent rows and blocks of one, the interval is that of the delta method."""
+    rng = np.random.default_rng(2)
+    reference = 1 + 0.1 * rng.standard_normal(4000)
+    loss = 0.9 * reference + 0.2 * rng.standard_normal(4000)
+
+    lo, hi = gain_interval(loss, reference, block_starts(4000, 1, 1000, rng), 1)
+
+    ratio = loss.sum() / reference.sum()
+    error = 100 * np.std(loss - ratio * reference) / reference.mean() / np.sqrt(4000)
+    centre = 100 * (1 - ratio)
+    np.testing.assert_allclose(
+        [lo, hi], [centre - 1.645 * error, centre + 1.645 * error], atol=0.15 * error
+    )
+
+
+def test_longer_blocks_widen_the_interval_of_losses_that_last():
+    """Hours that say the same count once: single rows would make the interval far too narrow."""
+    rng = np.random.default_rng(3)
+    reference = np.ones(6000)
+    loss = 1 + 0.01 * autocorrelated(6000, 0.98, rng)
+
+    widths = {}
+    for block in (1, 300):
+        lo, hi = gain_interval(loss, reference, block_starts(6000, block, 500, rng), block)
+        widths[block] = hi - lo
+
+    assert widths[300] > 3 * widths[1]
+
+
+def test_interval_is_paired():
+    """A loss that is always 90 % of the reference's is known to the digit, however much both swing."""
+    rng = np.random.default_rng(4)
+    reference = np.exp(rng.standard_normal(500))
+
+    interval = gain_interval(0.9 * reference, reference, block_starts(500, 25, 200, rng), 25)
+
+    np.testing.assert_allclose(interval, [10, 10])
+
+
+def test_long_run_variance_equals_its_written_formula():
+    """The matrix product gives what the paper's sums give."""
+    values = np.random.default_rng(5).standard_normal(50) + 0.3
+    n, n_cosines = 50, 6
+
+    total = 0.0
+    for j in range(1, n_cosines + 1):
+        projection = 0.0
+        for t in range(1, n + 1):
+            projection += values[t - 1] * np.cos(np.pi * j * (t - 0.5) / n)
+        total += (np.sqrt(2 / n) * projection) ** 2
+
+    assert long_run_variance(values, n_cosines) == pytest.approx(total / n_cosines, rel=1e-12)
+
+
+def test_long_run_variance_of_noise_is_its_variance_and_ignores_the_mean():
+    """Without memory there is nothing to correct for; a constant is no variance."""
+    values = np.random.default_rng(6).standard_normal((300, 400))
+    estimates = [long_run_variance(row, 16) for row in values]
+
+    assert np.mean(estimates) == pytest.approx(1, abs=0.07)
+    assert long_run_variance(values[0] + 5, 16) == pytest.approx(estimates[0], rel=1e-9)
+
+
+def test_long_run_variance_sees_memory():
+    """An AR(1)'s long-run variance is 1 / (1 - memory)^2, far above its variance."""
+    rng = np.random.default_rng(7)
+    estimates = [long_run_variance(autocorrelated(4000, 0.8, rng), 16) for _ in range(60)]
+
+    assert np.mean(estimates) == pytest.approx(25, rel=0.15)
+
+
+def test_dm_p_is_the_t_tests_tail():
+    """The statistic's upper tail under a t distribution of 16 degrees."""
+    difference = np.random.default_rng(8).standard_normal(300) + 0.05
+    statistic = difference.mean() / np.sqrt(long_run_variance(difference, 16) / 300)
+
+    assert dm_p(difference) == pytest.approx(stats.t.sf(statistic, 16), rel=1e-9)
+
+
+def test_dm_rejects_equal_forecasts_at_its_nominal_rate_though_errors_last():
+    """With errors that last fifty hours it rejects one in twenty, not one in three."""
+    rng = np.random.default_rng(9)
+    shocks = rng.standard_normal((2600, 500))
+    values = np.zeros_like(shocks)
+    for t in range(1, len(shocks)):
+        values[t] = 0.98 * values[t - 1] + shocks[t]
+
+    rejected = np.mean([dm_p(column) < 0.05 for column in values[600:].T])
+
+    assert 0.02 < rejected < 0.09
+
+
+def test_dm_p_of_the_swapped_comparison_is_the_rest():
+    """What speaks for one forecast speaks against the other."""
+    difference = np.random.default_rng(10).standard_normal(200) + 0.1
+
+    assert dm_p(-difference) == pytest.approx(1 - dm_p(difference), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [([0.0] * 50, 1.0), ([0.0], 1.0), ([2.0], 1.0), ([1.0] * 64, 0.0), ([-1.0] * 64, 1.0)],
+)
+def test_dm_p_is_never_nan(difference, expected):
+    """No difference, one hour, or the same difference every hour have a plain answer too."""
+    assert dm_p(np.array(difference)) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("lo", "p", "gains", "expected"),
+    [
+        (0.1, 0.01, [1, 1, 1, -1], True),
+        (0.0, 0.01, [1, 1, 1, 1], False),
+        (0.1, 0.05, [1, 1, 1, 1], False),
+        (0.1, 0.01, [1, 1, -1, -1], False),
+        (0.1, 0.01, [1, 1, -1], True),
+        (0.1, 0.01, [1, 0, 0, 0], False),
+        (0.1, 0.01, [1, 1, 0, 0], True),
+        (0.1, 0.01, [1], False),
+    ],
+)
+def test_better_needs_interval_test_and_folds(lo, p, gains, expected):
+    """All three must hold; tied folds don't vote, and one fold alone decides nothing."""
+    assert better(lo, p, np.array(gains, dtype=float)) is expected
+
+
+@given(gap=st.floats(-0.3, 0.3), seed=st.integers(0, 999))
+@settings(deadline=None, max_examples=60)
+def test_swapping_the_two_forecasts_flips_the_verdict(gap, seed):
+    """Verdict 1 for one is verdict -1 for the other; undecided stays undecided."""
+    rng = np.random.default_rng(seed)
+    reference = 1 + 0.3 * rng.random(600)
+    loss = reference - gap * rng.random(600)
+
+    assert compared(loss, reference).verdict == -compared(reference, loss).verdict
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [(0.2, 1), (-0.2, -1)])
+def test_a_plain_difference_has_a_verdict(gap, verdict):
+    """A tenth of the loss saved in nearly every hour is a signal, and lost, its mirror."""
+    rng = np.random.default_rng(11)
+    reference = 1 + 0.3 * rng.random(600)
+    loss = reference - gap * rng.random(600)
+
+    result = compared(loss, reference)
+
+    assert result.verdict == verdict
+    assert result.lo < result.pct < result.hi
+
+
+def test_one_good_fold_is_no_verdict():
+    """A gain that one fold alone made isn't called, even with a good interval and p-value."""
+    reference = np.ones(600)
+    loss = np.where(np.arange(600) < 150, 0.2, 1.01)
+    loss += 0.01 * np.random.default_rng(1).standard_normal(600)
+    hour, starts = np.arange(600), np.zeros((200, 30), dtype=np.int64)  # certain by its interval
+
+    result = compare(loss, reference, hour=hour, fold=hour * 4 // 600, starts=starts, block=20)
+
+    assert result.pct > 15
+    assert result.lo > 0
+    assert result.verdict == 0
+
+
+def test_equal_losses_are_nil_in_every_respect():
+    """0, [0, 0], p = 1 and no verdict where both lose the same on every row."""
+    loss = np.random.default_rng(12).random(600)
+
+    assert compared(loss, loss.copy()) == (0, 0, 0, 1, 0)
+
+
+def test_an_hours_symbols_count_as_one():
+    """Three symbols that share their luck are no more evidence than one."""
+    rng = np.random.default_rng(13)
+    reference = np.ones(600)
+    loss = reference - 0.02 + 0.3 * rng.standard_normal(600)
+    alone = compared(loss, reference)
+    hour = np.repeat(np.arange(600), 3)
+    starts = block_starts(600, 20, 200, np.random.default_rng(0))
+
+    together = compare(
+        np.repeat(loss, 3), np.ones(1800), hour=hour, fold=hour * 4 // 600, starts=starts, block=20
+    )
+
+    np.testing.assert_allclose(together, alone, rtol=1e-9)
+
+
+def test_the_test_averages_an_hours_symbols_and_the_gain_adds_them():
+    """An hour in which a second symbol traded is one observation of the test, and two losses of the sum."""
+    rng = np.random.default_rng(14)
+    hour = np.sort(np.concatenate([np.arange(200), np.arange(0, 200, 3)]))
+    reference, loss = 1 + rng.random(len(hour)), 1 + rng.random(len(hour))
+    starts = block_starts(200, 20, 100, rng)
+
+    result = compare(loss, reference, hour=hour, fold=hour * 4 // 200, starts=starts, block=20)
+
+    means = [np.mean((reference - loss)[hour == one]) for one in range(200)]
+    assert result.dm_p == pytest.approx(dm_p(np.array(means)), rel=1e-9)
+    assert result.pct == pytest.approx(100 * (1 - loss.sum() / reference.sum()))
