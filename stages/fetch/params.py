@@ -19,7 +19,7 @@ class SimulatedParams(Section):
 
     seed: int = Field(ge=0)
     drift_signal: float = Field(ge=0, lt=1)
-    volatility_memory: float = Field(1.0, ge=0, le=1)
+    volatility_memory: float = Field(ge=0, le=1)
 
 
 class ExchangeParams(Section):

@@ -21,21 +21,21 @@ Floats = NDArray[np.float64]
 
 START_PRICE = 30_000.0
 ANNUAL_VOLATILITY = 0.52  # of the price, jumps included
-COMMON_SHARE = 0.8  # of the variance of every shock to returns and to log variance
+COMMON_SHARE = 0.85  # of the variance of every shock to returns and to log variance
 
 # Log variance of a minute: memory in hours of each component, and that component's variance.
-MEMORIES = {1: 0.6, 12: 0.1, 72: 0.2, 336: 0.2, 2160: 0.5}
+MEMORIES = {1: 0.5, 12: 0.2, 72: 0.25, 336: 0.25, 2160: 0.5}
 
 # Hour-of-week profile of log variance: cosine and sine of 1, 2, ... cycles a day, UTC.
 WEEKDAY = [(-0.15, -0.51), (0.02, 0.21), (0.12, -0.03), (-0.10, 0.20)]
 WEEKEND = [(0.15, -0.34)]
-WEEKEND_LEVEL = -1.0
+WEEKEND_LEVEL = -0.9
 
 TAIL_DEGREES = 5  # of freedom, of Student's t innovations a minute
 JUMPS_PER_DAY = 0.8
 JUMP_SIZE = 3.0  # times the hour's diffusive spread
 JUMP_VARIANCE = JUMPS_PER_DAY / 24 * JUMP_SIZE**2  # for each unit of diffusive variance
-WICK_VARIANCE = 2.3  # of the path within a minute, times its variance: prices overshoot and come back
+WICK_VARIANCE = 2.7  # of the path within a minute, times its variance: prices overshoot and come back
 MAX_MOVE = 0.5  # of the price, in a minute: keeps prices above 0
 
 VOLUME_PER_MINUTE = 30.0
@@ -60,7 +60,8 @@ def fetch_candles(params: FetchParams) -> dict[str, pd.DataFrame]:
     first = MONDAY + (params.start_time - MONDAY) // bar * bar
     n_bars = -((first - params.end_time) // bar)
     open_time = pd.date_range(first, periods=n_bars, freq=bar, unit="ms")
-    return {symbol: simulate(symbol, open_time, bar // MINUTE, params.simulated) for symbol in params.symbols}
+    bar_minutes = bar // MINUTE
+    return {symbol: simulate(symbol, open_time, bar_minutes, params.simulated) for symbol in params.symbols}
 
 
 def simulate(
@@ -68,8 +69,8 @@ def simulate(
 ) -> pd.DataFrame:
     """One symbol's candles, a row for each of `open_time`."""
     shape = len(open_time), bar_minutes
-    week_minute = ((open_time[0] - MONDAY) // MINUTE + np.arange(len(open_time) * bar_minutes)) % WEEK_MINUTES
-    spread = minute_spread(symbol, week_minute, settings)
+    minute = (open_time[0] - MONDAY) // MINUTE + np.arange(len(open_time) * bar_minutes)
+    spread = minute_spread(symbol, minute % WEEK_MINUTES, settings)
     moves = minute_moves(symbol, spread, settings)
     drift = planted_drift(
         moves.reshape(shape).sum(axis=1),
@@ -115,14 +116,13 @@ def remember(shock: Floats, memory_hours: float) -> Floats:
 def week_profile() -> Floats:
     """Log variance that belongs to each minute of the week, from Monday 00:00 UTC; shape (10080,)."""
     minute = np.arange(WEEK_MINUTES)
-    angle = 2 * np.pi * minute / (24 * 60)
-    waves = {
-        name: sum(
-            cosine * np.cos(k * angle) + sine * np.sin(k * angle) for k, (cosine, sine) in enumerate(pairs, 1)
-        )
-        for name, pairs in {"weekday": WEEKDAY, "weekend": WEEKEND}.items()
-    }
-    return np.where(minute < 5 * 24 * 60, waves["weekday"], WEEKEND_LEVEL + waves["weekend"])
+    weekday = minute < 5 * 24 * 60
+    profile = np.where(weekday, 0.0, WEEKEND_LEVEL)
+    for days, waves in ((weekday, WEEKDAY), (~weekday, WEEKEND)):
+        for cycles, (cosine, sine) in enumerate(waves, start=1):
+            angle = 2 * np.pi * cycles * minute / (24 * 60)
+            profile += days * (cosine * np.cos(angle) + sine * np.sin(angle))
+    return profile
 
 
 def minute_spread(symbol: str, week_minute: NDArray[np.int64], settings: SimulatedParams) -> Floats:
@@ -131,13 +131,12 @@ def minute_spread(symbol: str, week_minute: NDArray[np.int64], settings: Simulat
     The log variance is `volatility_memory` times the sum of the components of MEMORIES and the week's
     profile, less what keeps the long-run variance where it is: at 0, every minute's is the same.
     """
-    memory = settings.volatility_memory
+    memory, n_minutes = settings.volatility_memory, len(week_minute)
     profile = memory * week_profile()
     log_variance = (profile - np.log(np.exp(profile).mean()))[week_minute]
     for hours, variance in MEMORIES.items():
-        shock = shocks(
-            settings.seed, symbol, f"variance {hours}", lambda rng: rng.standard_normal(len(week_minute))
-        )
+        purpose = f"variance {hours}"
+        shock = shocks(settings.seed, symbol, purpose, lambda rng: rng.standard_normal(n_minutes))
         log_variance += memory * np.sqrt(variance) * remember(shock, hours) - memory**2 * variance / 2
     return np.sqrt(ANNUAL_VOLATILITY**2 / YEAR_MINUTES * np.exp(log_variance))
 
@@ -151,8 +150,8 @@ def minute_moves(symbol: str, spread: Floats, settings: SimulatedParams) -> Floa
     n_minutes, seed = len(spread), settings.seed
     to_unit = np.sqrt((TAIL_DEGREES - 2) / TAIL_DEGREES)
     noise = shocks(seed, symbol, "return", lambda rng: to_unit * rng.standard_t(TAIL_DEGREES, n_minutes))
-    jump = stream(seed, symbol, "jump time").random(n_minutes) < JUMPS_PER_DAY / (24 * 60)
-    sign = 2 * stream(seed, symbol, "jump sign").integers(2, size=jump.sum()) - 1
+    jump = stream(seed, "market", "jump time").random(n_minutes) < JUMPS_PER_DAY / (24 * 60)
+    sign = 2 * stream(seed, "market", "jump sign").integers(2, size=jump.sum()) - 1
     noise[jump] += sign * JUMP_SIZE * np.sqrt(60)
     noise *= spread * np.sqrt((1 - settings.drift_signal**2) / (1 + JUMP_VARIANCE))
     return np.log1p(np.clip(noise, -MAX_MOVE, MAX_MOVE))
@@ -175,8 +174,10 @@ def planted_drift(noise: Floats, spread: Floats, drift_signal: float) -> Floats:
     drift[t] = drift_signal spread[t] s[t-1], with s of `signal_filter` and r = noise + drift. `noise`
     and `spread` are each bar's log return without drift and its standard deviation.
     """
-    decay, gain = signal_filter(drift_signal)
     signal, drift = 0.0, np.zeros(len(noise))
+    if drift_signal == 0:
+        return drift
+    decay, gain = signal_filter(drift_signal)
     for t in range(len(noise)):
         drift[t] = drift_signal * spread[t] * signal
         signal = decay * signal + gain * np.sign(noise[t] + drift[t])
