@@ -149,7 +149,6 @@ def test_nothing_reruns_when_nothing_changed(project):
         ({"label.volatility.target": "true_range"}, []),
         ({"label.direction.up_atr": 2.0}, AFTER_LABEL),
         ({"label.horizon": 10}, AFTER_LABEL),
-        ({"split.val_bars": 100}, AFTER_LABEL),
         ({"split.warmup_bars": 210}, AFTER_LABEL),
         ({"featurize.groups": ["returns", "clock"]}, AFTER_FEATURIZE),
         ({"baseline.refit_bars": 100}, AFTER_BASELINE),

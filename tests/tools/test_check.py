@@ -14,7 +14,11 @@ ROOT = Path(__file__).parents[2]
 def check(path: Path) -> subprocess.CompletedProcess[str]:
     """Run the tool on a file."""
     return subprocess.run(
-        [sys.executable, "-m", "tools.check", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tools.check", str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

@@ -1,0 +1,162 @@
+"""Fit a network to one fold, and keep the weights that suit its val rows best."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from stages.common.bars import Floats
+from stages.common.parallel import parallel_map
+from stages.common.task import TASKS
+from stages.train.params import TrainParams
+from stages.train.rows import Fold
+from stages.train.windows import feature_moments
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a fit needs, wherever it runs. `table`: features, shape (n_rows, n_features)."""
+
+    fold: Fold
+    seed: int
+    table: NDArray[np.float32]
+    task: str
+    params: TrainParams
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit gives: the best epoch, and its weights as a .weights.h5 file.
+
+    `correction`: of each of the fold's rows, shape (n,). `curves`: losses, and AUCs for direction, of a
+    sample of train and of val; a row an epoch from 0, the initial weights. `mean`, `variance`: of each
+    feature, shape (n_features,), by which the network normalises.
+    """
+
+    best_epoch: int
+    weights: bytes
+    correction: Floats
+    curves: pd.DataFrame
+    mean: Floats
+    variance: Floats
+
+
+def fit_folds(
+    folds: dict[str, Fold], table: NDArray[np.float32], task: str, params: TrainParams
+) -> dict[str, list[Fit]]:
+    """Each fold's fits, in the order of `train.seeds`."""
+    jobs = [Job(fold, seed, table, task, params) for fold in folds.values() for seed in params.seeds]
+    # The longest first: started last, it would run on alone.
+    jobs.sort(key=lambda job: len(job.fold.of("train")), reverse=True)
+    fits: dict[str, list[Fit]] = {name: [] for name in folds}
+    for job, result in zip(jobs, parallel_map(fit, jobs, "train"), strict=True):
+        fits[job.fold.name].append(result)
+    return fits
+
+
+def fit(job: Job) -> Fit:
+    """Fit to the train rows until the val rows' loss has not been lower for `train.patience` epochs.
+
+    Epoch 0, the initial weights with corrections of nil, stays the best if no later one has a lower
+    loss. The same job gives the same result, in whatever process.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    from stages.train import networks  # noqa: PLC0415  (takes seconds, and reads the two lines above)
+
+    params, train, val = job.params, job.fold.of("train"), job.fold.of("val")
+    networks.make_repeatable(job.seed)
+    mean, variance = feature_moments(job.table, train["end"].to_numpy(), params.window)
+    network = networks.build(params, mean, variance)
+    corrector = networks.on_table(network, job.table, params.window)
+    model = networks.with_offset(corrector, job.task, params.learning_rate)
+    watched = pd.concat([evenly_spread(train, len(val)), val])
+    rng = np.random.default_rng(job.seed)
+
+    curves: list[dict[str, float]] = []
+    best_epoch, best_weights = 0, network.get_weights()
+    for epoch in range(params.epochs + 1):
+        if epoch > 0:
+            shuffled = train.iloc[rng.permutation(len(train))]
+            model.fit(
+                **fit_arrays(shuffled, job.fold.shift), batch_size=params.batch, shuffle=False, verbose=0
+            )
+        correction = networks.corrections(corrector, watched["end"].to_numpy())
+        curves.append({"epoch": epoch, **score_roles(watched, correction, job.task)})
+        if curves[epoch]["val_loss"] < curves[best_epoch]["val_loss"]:
+            best_epoch, best_weights = epoch, network.get_weights()
+        if epoch - best_epoch == params.patience:
+            break
+
+    network.set_weights(best_weights)
+    weights = networks.weights_file(network)
+    correction = networks.corrections(corrector, job.fold.rows["end"].to_numpy())
+    return Fit(best_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
+
+
+def evenly_spread(rows: pd.DataFrame, n: int) -> pd.DataFrame:
+    """`n` of the rows at most, evenly spread: enough of train to draw its curve beside that of val."""
+    return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, n).astype(np.int64))]
+
+
+def fit_arrays(rows: pd.DataFrame, shift: float) -> dict[str, Any]:
+    """The arrays of Keras' `fit`, in the rows' order; x is what `networks.with_offset` takes.
+
+    Its offsets include the `shift` of the classes' weights, so that the network need not learn it.
+    """
+    offset = rows["offset"].to_numpy() + shift
+    return {
+        "x": [rows["end"].to_numpy(np.int32), offset[:, None]],
+        "y": rows["y"].to_numpy()[:, None],
+        "sample_weight": rows["sample_weight"].to_numpy(),
+    }
+
+
+def score_roles(rows: pd.DataFrame, correction: Floats, task: str) -> dict[str, float]:
+    """Mean loss, unweighted, and for direction the AUC, of each role among the rows.
+
+    `correction`: of each row, shape (n,); added in float64, so that nil has the baseline's exact loss.
+    """
+    figures = {}
+    for role, of_role in rows.assign(score=rows["offset"] + correction).groupby("role", sort=False):
+        y, score = of_role["y"].to_numpy(), of_role["score"].to_numpy()
+        figures[f"{role}_loss"] = float(TASKS[task].loss(y, score).mean())
+        if task == "direction":
+            figures[f"{role}_auc"] = auc(y, score)
+    return figures
+
+
+def auc(y: Floats, score: Floats) -> float:
+    """Area under the ROC curve; of rows of one class, .5."""
+    return float(roc_auc_score(y, score)) if 0 < y.mean() < 1 else 0.5
+
+
+def mean_curves(fits: Sequence[Fit]) -> pd.DataFrame:
+    """Curves of several seeds as one, indexed by epoch: the mean of the seeds that ran that epoch."""
+    return pd.concat([f.curves for f in fits]).groupby("epoch").mean()
+
+
+def network_spec(
+    fold: Fold, one: Fit, features: list[str], task: str, params: TrainParams
+) -> dict[str, Any]:
+    """All that it takes, beside a seed's weights, to forecast with a fold's networks again.
+
+    score = offset + correction and raw_score = score + shift, where offset is the score of the named
+    baseline, or `start` if there is none. The same for every seed, so that any `one` of the fits will do.
+    """
+    bare = params.offset == "none"
+    return {
+        "task": task,
+        "train": params.model_dump(),
+        "features": features,
+        "mean": one.mean.tolist(),
+        "variance": one.variance.tolist(),
+        "offset": None if bare else TASKS[task].offset,
+        "start": float(fold.rows["offset"].iloc[0]) if bare else None,
+        "shift": fold.shift,
+    }

@@ -1,0 +1,97 @@
+"""The networks, in Keras on TensorFlow. The only module to import them, for that takes seconds."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from stages.common.bars import Floats, Ints
+from stages.train.params import TrainParams
+
+CLIP = 10.0  # standard deviations: one crash must not outweigh a year
+PREDICTION_BATCH = 2048
+
+
+def make_repeatable(seed: int) -> None:
+    """One thread, deterministic kernels, seeded, and nothing left of what the process did before."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    for device in tf.config.list_physical_devices("GPU"):
+        # Or else TensorFlow takes all of its memory, and leaves none for the processes beside this one.
+        tf.config.experimental.set_memory_growth(device, enable=True)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+
+
+def build(params: TrainParams, mean: Floats, variance: Floats) -> keras.Model:
+    """A network from windows (n, window, n_features) to corrections (n, 1), which start at nil.
+
+    It normalises its input by `mean` and `variance`, of shape (n_features,).
+    """
+    windows = keras.Input((params.window, len(mean)))
+    x = keras.layers.Normalization(mean=mean, variance=variance)(windows)
+    x = BODIES[params.network](keras.ops.clip(x, -CLIP, CLIP), params.units)
+    x = keras.layers.Dropout(params.dropout)(x)
+    return keras.Model(windows, keras.layers.Dense(1, kernel_initializer="zeros")(x))
+
+
+def lstm(x: Any, units: int) -> Any:
+    """Last state of an LSTM; (n, window, n_features) to (n, units)."""
+    return keras.layers.LSTM(units)(x)
+
+
+def gru(x: Any, units: int) -> Any:
+    """Last state of a GRU; (n, window, n_features) to (n, units)."""
+    return keras.layers.GRU(units)(x)
+
+
+def dense(x: Any, units: int) -> Any:
+    """A hidden layer that sees all of the window at once; (n, window, n_features) to (n, units)."""
+    return keras.layers.Dense(units, activation="relu")(keras.layers.Flatten()(x))
+
+
+BODIES = {"lstm": lstm, "gru": gru, "dense": dense}
+
+
+def on_table(network: keras.Model, table: NDArray[np.float32], window: int) -> keras.Model:
+    """The network from rows of the feature table, (n,), which end the windows; a batch gathers its own."""
+    ends = keras.Input((), dtype="int32")
+    rows = keras.ops.expand_dims(ends, 1) + np.arange(1 - window, 1, dtype=np.int32)
+    return keras.Model(ends, network(keras.ops.take(table, rows, axis=0)))
+
+
+def with_offset(corrector: keras.Model, task: str, learning_rate: float) -> keras.Model:
+    """From (rows, offsets) to scores, offset plus correction, ready to be fitted by the task's loss."""
+    offset = keras.Input((1,))
+    score = keras.layers.Add()([offset, corrector.output])
+    model = keras.Model([corrector.input, offset], score)
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=LOSSES[task])
+    return model
+
+
+def qlike(y: Any, score: Any) -> Any:
+    """What `stages.common.task.qlike` gives, for tensors with a gradient; (n, 1) to (n,)."""
+    log_ratio = keras.ops.log(y) - score
+    return keras.ops.mean(keras.ops.expm1(log_ratio) - log_ratio, axis=-1)
+
+
+LOSSES = {"direction": keras.losses.BinaryCrossentropy(from_logits=True), "volatility": qlike}
+
+
+def corrections(corrector: keras.Model, ends: Ints) -> Floats:
+    """Corrections of the windows that these rows end, without dropout; shape (n,)."""
+    outputs = corrector.predict(ends.astype(np.int32), batch_size=PREDICTION_BATCH, verbose=0)
+    return outputs[:, 0].astype(np.float64)
+
+
+def weights_file(network: keras.Model) -> bytes:
+    """The weights as a .weights.h5 file; equal weights give equal bytes, as in a .keras file they don't."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.weights.h5"
+        network.save_weights(path)
+        return path.read_bytes()

@@ -1,0 +1,58 @@
+"""Windows of the feature table: where they end, which are whole, and what their rows are like.
+
+A window is never copied out: it is known by the position of its last row in one table of all symbols.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.common.bars import Floats, Ints, stretches
+from stages.common.errors import InputError
+
+
+def stack_features(features: Sequence[pd.DataFrame]) -> tuple[list[str], NDArray[np.float32]]:
+    """Names of the features, and the symbols' tables below each other, shape (n_rows, n_features).
+
+    Raises InputError unless all tables have the same columns: close_time and the features.
+    """
+    columns = list(features[0].columns)
+    for table in features[1:]:
+        if list(table.columns) != columns:
+            raise InputError(
+                "data/features must have the same columns for every symbol, as featurize leaves them; "
+                f"received {columns} and {list(table.columns)}."
+            )
+    names = [name for name in columns if name != "close_time"]
+    return names, np.concatenate([table[names].to_numpy(np.float32) for table in features])
+
+
+def window_ends(
+    known: pd.Series, moments: pd.Series, window: int, bar: pd.Timedelta, bridge_bars: int
+) -> Ints:
+    """Row of a symbol's feature table with which each moment's window ends; shape (n_moments,).
+
+    `known`: close_time of the feature table's rows. The window of a moment is the last `window` rows
+    known then. -1 if no row is known at that very moment, if too few are before it, or if candles are
+    missing between them, more than `bridge_bars` in a row.
+    """
+    stretch = pd.Series(stretches(known, bar, bridge_bars))
+    whole = (stretch.shift(window - 1) == stretch).to_numpy()
+    row = pd.Index(known).get_indexer(pd.Index(moments))
+    return np.where((row >= 0) & whole[row], row, -1)
+
+
+def feature_moments(table: NDArray[np.float32], ends: Ints, window: int) -> tuple[Floats, Floats]:
+    """Mean and variance of each feature over the rows that these windows hold, each row counted once.
+
+    `ends`: last row of each window. Two arrays of shape (n_features,). The variance of a feature that
+    never changes is given as 1, so that dividing by its root leaves nought.
+    """
+    held = np.zeros(len(table), dtype=np.bool_)
+    for bars_back in range(window):
+        held[ends - bars_back] = True
+    rows = table[held].astype(np.float64)
+    constant = (rows == rows[0]).all(axis=0)
+    return rows.mean(axis=0), np.where(constant, 1.0, rows.var(axis=0))

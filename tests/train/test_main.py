@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from pandas.testing import assert_frame_equal
+
+from stages.common.errors import InputError
+from stages.common.tables import read_table, read_tables, write_table
+from stages.train import __main__ as train
+from stages.train.fitting import Job, fit
+from stages.train.params import TrainParams
+from stages.train.rows import make_fold, predictions
+from stages.train.windows import stack_features
+from tests.train.conftest import tiny_params, tiny_rows, tiny_spans, tiny_table
+
+# Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+SYMBOLS = ["BTC-USDT", "ETH-USDT"]
+SETTINGS = tiny_params(network="lstm", dropout=0.2, epochs=1, class_weights="balanced", seeds=[1, 2])
+
+
+def write_params(params: TrainParams) -> None:
+    """params.yaml as shipped, but for the block of train."""
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    Path("params.yaml").write_text(
+        yaml.safe_dump(values | {"train": params.model_dump()}), encoding="utf-8"
+    )
+
+
+def outputs() -> dict[str, bytes]:
+    """All files that train wrote."""
+    folders = [Path("models"), Path("results"), Path("data/predictions.parquet")]
+    files = [path for top in folders for path in (top, *top.rglob("*")) if path.is_file()]
+    return {str(path): path.read_bytes() for path in sorted(files)}
+
+
+@pytest.fixture(autouse=True)
+def market(tmp_path, monkeypatch) -> None:
+    """A folder of its own with the tables of two symbols, as the earlier stages leave them."""
+    monkeypatch.chdir(tmp_path)
+    write_params(SETTINGS)
+    rows, spans = tiny_rows("direction", 2.0), tiny_spans(tiny_rows("direction", 2.0))
+    for symbol, table in zip(SYMBOLS, [tiny_table(), tiny_table()[::-1]], strict=True):
+        features = rows[["close_time"]].join(pd.DataFrame(table, columns=["a", "b", "c"]))
+        write_table(f"data/features/{symbol}.parquet", features[7:])
+        write_table(f"data/labels/{symbol}.parquet", rows[["close_time", "y", "weight"]])
+        write_table(f"data/baselines/{symbol}.parquet", rows[["close_time"]].assign(naive=0.25))
+    live = spans[spans["role"] != "test"].assign(fold="live")
+    write_table("data/labels/folds.parquet", pd.concat([spans, live]))
+
+
+def test_train_writes_what_others_read(capsys):
+    """Forecasts and curves of the numbered folds, and the live fold's networks: nothing else.
+
+    They come from processes of their own, and are those that this process finds by itself.
+    """
+    train.main()
+
+    curves = [f"fold_1/{role}_{figure}.tsv" for role in ("train", "val") for figure in ("auc", "loss")]
+    assert list(outputs()) == [
+        "data/predictions.parquet",
+        "models/seed-1.weights.h5",
+        "models/seed-2.weights.h5",
+        "models/spec.json",
+        "results/train/metrics.json",
+        *(f"results/train/plots/metrics/{curve}" for curve in curves),
+    ]
+    summary = capsys.readouterr().out
+    assert "800 rows of 2 symbols; lost: 20 without a whole window, 0 before" in summary
+
+    features = dict(read_tables("data/features"))
+    _, table = stack_features(list(features.values()))
+    rows, spans = train.read_rows(features, "direction", SETTINGS), read_table("data/labels/folds.parquet")
+    fold = make_fold("1", spans, rows, "direction", SETTINGS)
+    fits = [fit(Job(fold, seed, table, "direction", SETTINGS)) for seed in SETTINGS.seeds]
+    expected = predictions(fold, [f.correction for f in fits])
+    actual = read_table("data/predictions.parquet")
+    assert_frame_equal(actual, expected, check_exact=True, check_dtype=False)
+    curve = pd.read_csv("results/train/plots/metrics/fold_1/val_loss.tsv", sep="\t")
+    np.testing.assert_array_equal(curve["step"], [0, 1])
+    mean_loss = (fits[0].curves["val_loss"] + fits[1].curves["val_loss"]) / 2
+    np.testing.assert_allclose(curve["val_loss"], mean_loss, rtol=1e-12)
+
+    spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
+    assert TrainParams(**spec["train"]) == SETTINGS
+    assert spec["features"] == ["a", "b", "c"]
+
+
+def test_each_rows_window_ends_in_its_own_symbols_features():
+    """Below each other, the symbols' features are still found by symbol and time."""
+    features = dict(read_tables("data/features"))
+    names, table = stack_features(list(features.values()))
+    rows = train.read_rows(features, "direction", SETTINGS)
+    rows = rows[rows["end"] >= 0]
+    assert len(rows) == 2 * 390
+    for symbol in SYMBOLS:
+        of_symbol = rows[rows["symbol"] == symbol]
+        expected = features[symbol].set_index("close_time").loc[of_symbol["close_time"], names]
+        np.testing.assert_array_equal(table[of_symbol["end"]], expected.to_numpy())
+
+
+def test_bad_input_leaves_the_outputs_alone(monkeypatch):
+    """Where a fold has no rows to train on, the error comes before any output is touched."""
+    for path in ("data/predictions.parquet", "models/spec.json", "results/train/metrics.json"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("as it was", encoding="utf-8")
+    before = outputs()
+    for symbol in SYMBOLS:
+        path = f"data/baselines/{symbol}.parquet"
+        write_table(path, read_table(path).assign(naive=np.nan))
+    with pytest.raises(InputError, match=r"baseline\.min_bars"):
+        train.main()
+    assert outputs() == before
+
+
+def test_a_folder_without_features_is_refused():
+    """Nothing to train on is bad input, not a crash."""
+    for symbol in SYMBOLS:
+        Path(f"data/features/{symbol}.parquet").unlink()
+    with pytest.raises(InputError, match="data/features must hold a table a symbol"):
+        train.main()
+
+
+def test_a_plug_in_that_would_crash_is_found_first(monkeypatch):
+    """The accelerator is checked before any work starts."""
+    monkeypatch.setattr(train, "installed", {"tensorflow": "2.21.0", "tensorflow-metal": "1.2.0"}.get)
+    with pytest.raises(InputError, match=r"tensorflow-metal 1\.2\.0 with TensorFlow 2\.21\.0"):
+        train.main()

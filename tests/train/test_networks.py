@@ -1,0 +1,114 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.common.bars import Floats
+from stages.common.task import TASKS
+from stages.train import networks
+from stages.train.params import TrainParams
+
+# Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+
+MEAN, VARIANCE = np.array([0.5, -1.0, 0.0]), np.array([4.0, 0.25, 1.0])
+WINDOW = 4
+
+
+def make_table(n_rows: int = 60) -> NDArray[np.float32]:
+    """A feature table of noise."""
+    return np.random.default_rng(1).standard_normal((n_rows, 3)).astype(np.float32)
+
+
+def fitted(params: TrainParams, mean: Floats = MEAN, variance: Floats = VARIANCE) -> Any:
+    """A network whose last layer is no longer nil."""
+    networks.make_repeatable(1)
+    network = networks.build(params, mean, variance)
+    *others, kernel, bias = network.get_weights()
+    network.set_weights([*others, np.ones_like(kernel), np.full_like(bias, 0.5)])
+    return network
+
+
+@pytest.mark.parametrize("body", ["lstm", "gru", "dense"])
+def test_a_network_starts_as_no_correction(make_params, body):
+    """Before any fit the correction of every window is exactly nil, whatever the window holds."""
+    networks.make_repeatable(1)
+    network = networks.build(make_params(network=body), MEAN, VARIANCE)
+    corrector = networks.on_table(network, 100 * make_table(), WINDOW)
+    assert (networks.corrections(corrector, np.arange(3, 60)) == 0.0).all()
+
+
+def test_gathered_windows_are_those_cut_by_hand(make_params):
+    """A row's correction is the network's output for the `window` rows that end with it."""
+    network, table = fitted(make_params(network="lstm")), make_table()
+    ends = np.array([3, 30, 59, 4])
+    windows = np.stack([table[end - WINDOW + 1 : end + 1] for end in ends])
+    expected = network.predict(windows, verbose=0)[:, 0]
+    actual = networks.corrections(networks.on_table(network, table, WINDOW), ends)
+    np.testing.assert_array_equal(actual, expected)
+    assert len(np.unique(actual)) == 4
+
+
+def test_corrections_ignore_the_future(make_params):
+    """Changing later rows of the feature table leaves a row's correction untouched."""
+    network, table, ends = fitted(make_params()), make_table(), np.arange(3, 30)
+    shocked = table.copy()
+    shocked[30:] *= -7
+    expected = networks.corrections(networks.on_table(network, table, WINDOW), ends)
+    actual = networks.corrections(networks.on_table(network, shocked, WINDOW), ends)
+    np.testing.assert_array_equal(actual, expected)
+    shocked[29] *= -7
+    assert networks.corrections(networks.on_table(network, shocked, WINDOW), ends)[-1] != expected[-1]
+
+
+def test_the_network_normalises_its_own_input(make_params):
+    """Raw rows with their mean and variance give what normalised rows give with 0 and 1."""
+    table, ends = make_table(), np.arange(3, 60)
+    raw = (table * np.sqrt(VARIANCE) + MEAN).astype(np.float32)
+    plain = fitted(make_params(), np.zeros(3), np.ones(3))
+    expected = networks.corrections(networks.on_table(plain, table, WINDOW), ends)
+    actual = networks.corrections(networks.on_table(fitted(make_params()), raw, WINDOW), ends)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_outliers_are_bounded(make_params):
+    """Beyond ten standard deviations a crash is a crash, however deep."""
+    network, windows = fitted(make_params()), make_table(8).reshape(2, WINDOW, 3)
+    windows[:, 1, 0] = [1e3, 1e6]
+    windows[1, [0, 2, 3]] = windows[0, [0, 2, 3]]
+    windows[1, 1, 1:] = windows[0, 1, 1:]
+    first, second = network.predict(windows, verbose=0)[:, 0]
+    assert first == second
+
+
+def test_the_loss_of_volatility_is_qlike():
+    """The loss that is differentiated is the one that is reported."""
+    rng = np.random.default_rng(1)
+    y, score = np.exp(rng.standard_normal(50) - 5), rng.standard_normal(50) - 5
+    expected = TASKS["volatility"].loss(y, score)
+    np.testing.assert_allclose(networks.qlike(y[:, None], score[:, None]), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_loss_of_direction_is_the_log_loss():
+    """The loss that is differentiated is the one that is reported."""
+    rng = np.random.default_rng(1)
+    y, score = (rng.random(50) < 0.5).astype(float), 3 * rng.standard_normal(50)
+    expected = TASKS["direction"].loss(y, score).mean()
+    np.testing.assert_allclose(
+        networks.LOSSES["direction"](y[:, None], score[:, None]), expected, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("body", ["lstm", "gru", "dense"])
+def test_a_saved_network_comes_back(make_params, tmp_path, body):
+    """A network built anew from the same settings takes the saved weights, and saves as the same bytes."""
+    network = fitted(make_params(network=body))
+    path = tmp_path / "seed-1.weights.h5"
+    path.write_bytes(networks.weights_file(network))
+    networks.make_repeatable(2)
+    again = networks.build(make_params(network=body), MEAN, VARIANCE)
+    again.load_weights(path)
+    for expected, actual in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+    assert networks.weights_file(again) == path.read_bytes()
