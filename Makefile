@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BASE ?= origin/main
+SOURCE ?= exchange
 
 ifeq ($(OS),Windows_NT)
 SHELL := bash
@@ -44,6 +45,19 @@ check: $(INSTALLED)  ## check params.yaml
 
 compare: $(INSTALLED)  ## metrics and parameters of the workspace against BASE, as Markdown
 	@$(IN_VENV) python -m tools.compare $(BASE)
+
+# ORIGINAL is the run that this project grew out of; VOLATILITY asks the other question of its candles, as
+# the pipeline would by default.
+CANDLES := -S fetch.source=$(SOURCE) -S fetch.start=2025-01-20T16:00 -S fetch.end=2025-08-17 \
+  -S 'featurize.windows=[1,4,24]' -S split.scheme=holdout -S split.warmup_bars=213
+ORIGINAL := $(CANDLES) -S task=direction -S label.direction.timeout=zero -S label.direction.up_atr=3.0 \
+  -S label.direction.down_atr=3.0 -S train.offset=none -S train.class_weights=balanced -S train.batch=32 \
+  -S train.epochs=50 -S train.patience=10 -S train.learning_rate=0.001
+VOLATILITY := $(CANDLES) -S task=volatility
+
+original: $(INSTALLED)  ## the run it grew out of, then volatility on its candles
+	$(IN_VENV) dvc exp run --temp --copy-paths data/import/file --name original-direction $(ORIGINAL)
+	$(IN_VENV) dvc exp run --temp --copy-paths data/import/file --name original-volatility $(VOLATILITY)
 
 lock: $(INSTALLED)  ## resolve pyproject.toml into requirements.txt, for every platform
 	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \
