@@ -54,10 +54,11 @@ ORIGINAL := $(CANDLES) -S task=direction -S label.direction.timeout=zero -S labe
   -S label.direction.down_atr=3.0 -S train.offset=none -S train.class_weights=balanced -S train.batch=32 \
   -S train.epochs=50 -S train.patience=10 -S train.learning_rate=0.001
 VOLATILITY := $(CANDLES) -S task=volatility
+IMPORTED := $(addprefix --copy-paths ,$(wildcard data/import/file/BTC-USDT.*))
 
 original: $(INSTALLED)  ## the run it grew out of, then volatility on its candles
-	$(IN_VENV) dvc exp run --temp --copy-paths data/import/file --name original-direction $(ORIGINAL)
-	$(IN_VENV) dvc exp run --temp --copy-paths data/import/file --name original-volatility $(VOLATILITY)
+	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-direction $(ORIGINAL)
+	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-volatility $(VOLATILITY)
 
 lock: $(INSTALLED)  ## resolve pyproject.toml into requirements.txt, for every platform
 	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \

@@ -96,7 +96,7 @@ def calibration(table: pd.DataFrame, words: dict[str, str]) -> Figure:
 
 def folds(table: pd.DataFrame) -> Figure:
     """Skill and edge of each fold, side by side."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 1.4 * len(table)), 4), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(table))
     for name, shift, colour in (("skill", -0.2, BLUE), ("edge", 0.2, ORANGE)):
