@@ -15,7 +15,7 @@ endif
 IN_VENV := . $(BIN)/activate &&
 INSTALLED := .venv/installed
 
-.PHONY: help repro test test-slow lint check compare original lock
+.PHONY: help repro test lint check compare original lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,11 +31,8 @@ repro: $(INSTALLED)  ## set up, check params.yaml, run what has changed
 	@$(IN_VENV) python -m tools.check
 	$(IN_VENV) dvc repro
 
-test: $(INSTALLED)  ## set up, run the tests (all but the slow ones)
-	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
-
-test-slow: $(INSTALLED)  ## run the slow tests
-	$(IN_VENV) python -m pytest -q -m slow
+test: $(INSTALLED)  ## set up, run the tests
+	$(IN_VENV) python -m pytest -q -n auto --dist loadfile
 
 lint: $(INSTALLED)  ## ruff and mypy
 	$(IN_VENV) ruff check . && ruff format --check . && mypy

@@ -62,6 +62,28 @@ def test_a_bad_setting_is_one_line(tmp_path, key, value, words):
         assert word in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"source": "file", "symbols": ["NO/SUCH"]}, ["fetch.symbols", "NO-SUCH.parquet"]),
+        ({"source": "exchange", "exchange": {"name": "binanse"}}, ["fetch.exchange.name", "binance"]),
+    ],
+)
+def test_a_source_without_the_candles_is_one_line(tmp_path, settings, words):
+    """A missing file or an unknown exchange is found before DVC deletes the old candles."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["fetch"] |= settings
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    result = check(path)
+
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    for word in words:
+        assert word in result.stderr
+
+
 @pytest.mark.parametrize("text", ["", "- a list", "task: [unclosed", "\x00"])
 def test_what_is_no_mapping_is_one_line(tmp_path, text):
     """A file that isn't YAML, or holds no blocks, is refused in one line."""
