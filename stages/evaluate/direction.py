@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score
 
 from stages.evaluate.scores import auc
 
@@ -81,15 +82,5 @@ def share(part: float, whole: float) -> float:
 
 
 def average_precision(p: Floats, up: Bools) -> float:
-    """Area under the precision-recall curve: precision at each threshold, weighted by the recall it adds.
-
-    As sklearn's average_precision_score; 0 without any "up".
-    """
-    if not up.any():
-        return 0.0
-    order = np.argsort(-p, kind="stable")
-    ranked, hits = p[order], np.cumsum(up[order])
-    # Equal forecasts are called together: only the last of them ends a threshold.
-    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    precision = hits[last] / (last + 1)
-    return float(np.sum(precision * np.diff(hits[last], prepend=0)) / hits[-1])
+    """Area under the precision-recall curve, as a mean of precisions; 0 without any "up"."""
+    return float(average_precision_score(up, p)) if up.any() else 0.0

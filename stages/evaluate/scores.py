@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from stages.common.errors import InputError
 from stages.evaluate import calibration
@@ -64,12 +65,9 @@ def best_baselines(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, str]:
 
 def auc(score: Floats, event: Bools) -> float:
     """Chance that an event's score is above a non-event's, ties a half; .5 where one kind is missing."""
-    n_events = int(event.sum())
-    n_pairs = n_events * (len(event) - n_events)
-    if n_pairs == 0:
+    if event.all() or not event.any():
         return 0.5
-    ranks = pd.Series(score).rank().to_numpy()
-    return float((ranks[event].sum() - n_events * (n_events + 1) / 2) / n_pairs)
+    return float(roc_auc_score(event, score))
 
 
 def spearman(score: Floats, target: Floats) -> float:
