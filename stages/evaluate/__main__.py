@@ -26,7 +26,7 @@ def main() -> None:
     params = load_params("evaluate", EvaluateParams)
     task = load_value("task", str)
     horizon_bars = load_value("label.horizon", int)
-    bars_a_year = YEAR / bar_length(load_value("fetch.timeframe", str))
+    bar = bar_length(load_value("fetch.timeframe", str))
     question = importlib.import_module(f"stages.evaluate.{task}")
 
     predictions, baselines = read_table("data/predictions.parquet"), read_symbols("data/baselines")
@@ -35,8 +35,8 @@ def main() -> None:
     losses = loss_table(rows, opponents(baselines), TASKS[task].loss)
     test = rows[rows["role"] == "test"]
     metrics = rounded(
-        make_metrics(rows, losses, TASKS[task].loss, horizon_bars, params)
-        | {task: question.block(test, bars_a_year), "baselines": baseline_losses(rows, losses)}
+        make_metrics(rows, losses, TASKS[task].loss, horizon_bars=horizon_bars, bar=bar, params=params)
+        | {task: question.block(test, YEAR / bar), "baselines": baseline_losses(rows, losses)}
     )
     tables = make_tables(rows, losses, read_curves("results/train"), question.calls(test), question.SCALE)
     pictures = draw(tables, scatter(test), question.WORDS, metrics["test"])
@@ -48,7 +48,8 @@ def main() -> None:
         for plot, picture in pictures.items():
             save(picture, folder / f"{plot}.png")
     write_text("results/metrics.json", as_json(metrics))
-    print(f"evaluate: {len(rows)} rows; {len(predictions) - len(rows)} left out, some baseline lacks them")
+    n_lost = len(predictions) - len(rows)
+    print(f"evaluate: {len(rows)} rows, {n_lost} left out for want of a baseline's forecast")
     print(sentence(metrics, task))
 
 

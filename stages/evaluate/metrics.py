@@ -14,7 +14,13 @@ Metrics = dict[str, Any]
 
 
 def make_metrics(
-    rows: pd.DataFrame, losses: pd.DataFrame, loss: Loss, horizon_bars: int, params: EvaluateParams
+    rows: pd.DataFrame,
+    losses: pd.DataFrame,
+    loss: Loss,
+    *,
+    horizon_bars: int,
+    bar: pd.Timedelta,
+    params: EvaluateParams,
 ) -> Metrics:
     """The shared block of test, its four figures of val and train, and `overfit_gap_pct` between them."""
     splits = {role: rows["role"] == role for role in ("test", "val", "train")}
@@ -23,6 +29,7 @@ def make_metrics(
         losses[splits["test"]],
         loss,
         horizon_bars=horizon_bars,
+        bar=bar,
         replicates=params.bootstrap,
         rng=np.random.default_rng(params.seed),
     )

@@ -127,13 +127,14 @@ def shared_block(
     loss: Loss,
     *,
     horizon_bars: int,
+    bar: pd.Timedelta,
     replicates: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """All figures of the test split, the same keys for both tasks; never NaN. `loss` made `losses`."""
     hour, times = pd.factorize(rows["close_time"], sort=True)
     fold, _ = pd.factorize(rows["fold"])
-    short, block = too_short(len(times), horizon_bars), block_bars(len(times), horizon_bars)
+    short, block = too_short(len(times), horizon_bars, bar), block_bars(len(times), horizon_bars, bar)
     starts = block_starts(len(times), block, replicates, rng)
     model, naive, best = (losses[name].to_numpy() for name in ("model", "naive", "best"))
     skill = compare(model, naive, hour=hour, fold=fold, starts=starts, block=block)

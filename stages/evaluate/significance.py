@@ -7,12 +7,14 @@ into account.
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+FOUR_WEEKS = pd.Timedelta(weeks=4)
 MIN_BLOCKS = 20  # fewer say nothing of how blocks differ
 N_COSINES = 16
 
@@ -44,23 +46,23 @@ def fold_gains(loss: Floats, reference: Floats, fold: Ints) -> Floats:
     return gain_pct(sums(loss, fold), sums(reference, fold))
 
 
-def full_block_bars(horizon_bars: int) -> int:
-    """Four weeks of hours, or two horizons: with blocks of a week the interval is a third too narrow."""
-    return max(672, 2 * horizon_bars)
+def full_block_bars(horizon_bars: int, bar: pd.Timedelta) -> int:
+    """Bars of four weeks, or two horizons: with blocks of a week the interval is a third too narrow."""
+    return max(round(FOUR_WEEKS / bar), 2 * horizon_bars)
 
 
-def too_short(n_times: int, horizon_bars: int) -> bool:
+def too_short(n_times: int, horizon_bars: int, bar: pd.Timedelta) -> bool:
     """Whether `n_times` make fewer full blocks than a verdict needs."""
-    return n_times < MIN_BLOCKS * full_block_bars(horizon_bars)
+    return n_times < MIN_BLOCKS * full_block_bars(horizon_bars, bar)
 
 
-def block_bars(n_times: int, horizon_bars: int) -> int:
+def block_bars(n_times: int, horizon_bars: int, bar: pd.Timedelta) -> int:
     """Length of the bootstrap's blocks: full ones, or what makes twenty, but two horizons at least.
 
     Full ones in a short test would be the test itself, time and again, and the interval a point. Its
     interval is too narrow even so, which is why such a test has no verdict.
     """
-    return min(full_block_bars(horizon_bars), max(2 * horizon_bars, n_times // MIN_BLOCKS))
+    return min(full_block_bars(horizon_bars, bar), max(2 * horizon_bars, n_times // MIN_BLOCKS))
 
 
 def block_starts(n_times: int, block: int, replicates: int, rng: np.random.Generator) -> Ints:

@@ -28,10 +28,10 @@ def warnings(metrics: dict[str, Any], task: str) -> list[str]:
     """A sentence for each thing that makes the figures mean less than they seem to."""
     found = []
     if agrees(metrics["test"], "skill"):
-        found.append("The forecast is the naive one on every row.")
+        found.append("The forecast is the naive one on every row, and so is any edge.")
     elif agrees(metrics["test"], "edge"):
         found.append("The forecast is the best baseline's on every row.")
-    if metrics[task].get("collapsed"):
+    elif metrics[task].get("collapsed"):
         found.append("Collapsed: it calls the same direction on every row.")
     if overfit(metrics):
         found.append(

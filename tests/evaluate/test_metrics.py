@@ -1,12 +1,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stages.common.task import TASKS
 from stages.evaluate.metrics import as_json, baseline_losses, make_metrics, rounded
 from stages.evaluate.params import EvaluateParams
 
+HOUR = pd.Timedelta(hours=1)
 PARAMS = EvaluateParams(bootstrap=100, seed=1)
 
 
@@ -23,7 +25,7 @@ def test_each_split_is_of_its_own_rows(direction_run):
     losses.loc[rows["role"] == "val", "model"] = 0.6 * losses["naive"]
     losses.loc[rows["role"] == "test", "model"] = 0.9 * losses["naive"]
 
-    metrics = make_metrics(rows, losses, TASKS["direction"].loss, 14, PARAMS)
+    metrics = make_metrics(rows, losses, TASKS["direction"].loss, horizon_bars=14, bar=HOUR, params=PARAMS)
 
     skills = [metrics[split]["skill_pct"] for split in ("train", "val", "test")]
     assert skills == pytest.approx([50, 40, 10])
@@ -64,7 +66,9 @@ def test_what_is_not_finite_is_never_written(value):
 def test_all_figures_are_plain_numbers(direction_run):
     """Nothing of numpy's is left after rounding, so that JSON takes it as it is."""
     rows, losses = direction_run
-    metrics = rounded(make_metrics(rows, losses, TASKS["direction"].loss, 14, PARAMS))
+    metrics = rounded(
+        make_metrics(rows, losses, TASKS["direction"].loss, horizon_bars=14, bar=HOUR, params=PARAMS)
+    )
 
     assert json.loads(as_json(metrics)) == metrics
     assert {type(value) for value in metrics["test"].values()} == {int, float}

@@ -35,6 +35,7 @@ def block_of_test(rows: pd.DataFrame, losses: pd.DataFrame, task: str, seed: int
         losses[test],
         TASKS[task].loss,
         horizon_bars=14,
+        bar=pd.Timedelta(hours=1),
         replicates=200,
         rng=np.random.default_rng(seed),
     )

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,8 @@ from stages.evaluate.significance import (
 )
 
 Floats = NDArray[np.float64]
+
+HOUR = pd.Timedelta(hours=1)
 
 
 def autocorrelated(n: int, memory: float, rng: np.random.Generator) -> Floats:
@@ -56,21 +59,29 @@ def test_fold_gains_are_each_folds_own():
 
 def test_a_block_is_four_weeks_or_two_horizons():
     """Blocks must outlast both the market's memory and the labels' overlap."""
-    assert block_bars(20 * 672, 14) == block_bars(99_999, 14) == 672
-    assert block_bars(99_999, 500) == 1000
+    assert block_bars(20 * 672, 14, HOUR) == block_bars(99_999, 14, HOUR) == 672
+    assert block_bars(99_999, 500, HOUR) == 1000
 
 
 def test_a_short_test_has_shorter_blocks():
     """Twenty of them, so that its interval has a width; but two horizons are the least."""
-    assert block_bars(4000, 14) == 200
-    assert block_bars(300, 14) == 28
+    assert block_bars(4000, 14, HOUR) == 200
+    assert block_bars(300, 14, HOUR) == 28
+
+
+@pytest.mark.parametrize(("hours", "block"), [(0.25, 2688), (4, 168), (24, 28)])
+def test_a_block_lasts_four_weeks_at_any_timeframe(hours, block):
+    """What lasts is the market's memory, not a number of bars."""
+    assert block_bars(99_999, 14, hours * HOUR) == block
+    assert too_short(20 * block - 1, 14, hours * HOUR)
+    assert not too_short(20 * block, 14, hours * HOUR)
 
 
 def test_fewer_than_twenty_blocks_are_too_short():
     """Full blocks, that is; the limit itself is long enough."""
-    assert too_short(20 * 672 - 1, 14)
-    assert not too_short(20 * 672, 14)
-    assert too_short(19_999, 500)
+    assert too_short(20 * 672 - 1, 14, HOUR)
+    assert not too_short(20 * 672, 14, HOUR)
+    assert too_short(19_999, 500, HOUR)
 
 
 @given(

@@ -86,5 +86,9 @@ def test_a_network_that_learned_nothing_is_called_that():
     naive = metrics_of({f"skill_{name}": value for name, value in nil.items()})
     best = metrics_of({f"edge_{name}": value for name, value in nil.items()})
 
-    assert sentence(naive, "direction").endswith("The forecast is the naive one on every row.")
+    assert sentence(naive, "direction").endswith(
+        "The forecast is the naive one on every row, and so is any edge."
+    )
+    naive["direction"] = {"collapsed": 1}
+    assert "Collapsed" not in sentence(naive, "direction")
     assert sentence(best, "direction").endswith("The forecast is the best baseline's on every row.")
