@@ -6,17 +6,46 @@ be found before that; and a wrong `task` or `fetch.source` would die inside DVC 
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from stages.common.errors import run
-from stages.common.params import check_params, read_params
+from stages.baseline.params import BaselineParams
+from stages.common.bars import bar_length
+from stages.common.errors import InputError, run
+from stages.common.params import Section, check_params, read_params
 from stages.fetch.params import FetchParams
+from stages.label.params import LabelParams, SplitParams
+from stages.train.params import TrainParams
 
 
 def main() -> None:
     """Check the file named on the command line, params.yaml by default."""
-    fetch = check_params(read_params(*sys.argv[1:2]))["fetch"]
-    assert isinstance(fetch, FetchParams)
-    check_source(fetch)
+    sections: dict[str, Any] = check_params(read_params(*sys.argv[1:2]))
+    check_length(**sections)
+    check_source(sections["fetch"])
+
+
+def check_length(
+    *,
+    fetch: FetchParams,
+    split: SplitParams,
+    label: LabelParams,
+    baseline: BaselineParams,
+    train: TrainParams,
+    **_others: Section,
+) -> None:
+    """Raise InputError where even a window without gaps leaves the first fold too little to train on."""
+    n_bars = (fetch.end_time - fetch.start_time) // bar_length(fetch.timeframe)
+    n_rows = n_bars - split.warmup_bars - label.horizon
+    walk = split.scheme == "walk_forward"
+    n_later = split.folds * split.test_bars + split.val_bars if walk else round(0.3 * n_rows)
+    needed = label.horizon + (baseline.min_bars if train.offset == "baseline" else 0)
+    if n_rows - n_later <= needed:
+        raise InputError(
+            f"fetch.start to fetch.end must leave the first fold more than {needed} rows to train on "
+            "(label.horizon and, where train.offset is baseline, baseline.min_bars); "
+            f"received {n_rows - n_later}: {n_bars} bars less {split.warmup_bars} of warm-up, "
+            f"{label.horizon} of horizon, and {n_later} of val and test."
+        )
 
 
 def check_source(fetch: FetchParams) -> None:

@@ -74,7 +74,7 @@ def check_params(values: dict[str, Any]) -> dict[str, Section]:
     """
     models = section_models()
     check_keys("", values, ["task", *models])
-    if values["task"] not in TASKS:
+    if not isinstance(values["task"], str) or values["task"] not in TASKS:
         raise InputError(f"task must be one of {', '.join(TASKS)}; received {values['task']!r}.")
     sections = {name: check_section(name, model, values[name]) for name, model in models.items()}
     check_together(sections)

@@ -60,6 +60,10 @@ def read_candles(path: Path, symbol: str, timezone: str) -> pd.DataFrame:
     """
     table = read_file(path)
     table.columns = [str(name).strip().lower().replace(" ", "_") for name in table.columns]
+    if not table.columns.is_unique:
+        raise InputError(
+            f"fetch.symbols: {path} must have each column once; received {', '.join(table.columns)[:200]}."
+        )
     base = symbol.partition("/")[0].lower()
     time = next((name for name in TIME_NAMES if name in table), "open_time")
     volume = next((name for name in ("volume", f"volume_{base}") if name in table), "volume")

@@ -11,7 +11,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from stages.common.params import Section
 from stages.common.tables import file_name
 
-SYMBOL = re.compile(r"[^\s/:\\]+/[^\s/:\\]+(:[^\s/:\\]+)?")
+NAME = r"[\w.+-]{1,40}"  # what every system lets a file be called
+SYMBOL = re.compile(f"{NAME}/{NAME}(:{NAME})?")
 
 
 class SimulatedParams(Section):
@@ -49,7 +50,7 @@ class FetchParams(Section):
 
     source: Literal["simulated", "exchange", "file"]
     symbols: list[str] = Field(min_length=1)
-    timeframe: str = Field(pattern="^[1-9][0-9]*[mhdw]$")
+    timeframe: str = Field(pattern="^[1-9][0-9]{0,3}[mhdw]$")
     start: str
     end: str
     simulated: SimulatedParams
@@ -62,8 +63,8 @@ class FetchParams(Section):
         """Each in ccxt's terms, and with a file of its own."""
         if not all(SYMBOL.fullmatch(symbol) for symbol in symbols):
             raise ValueError("must each be written BASE/QUOTE or BASE/QUOTE:SETTLE, as BTC/USDT")
-        if len({file_name(symbol) for symbol in symbols}) < len(symbols):
-            raise ValueError("must each be given once")
+        if len({file_name(symbol).lower() for symbol in symbols}) < len(symbols):
+            raise ValueError("must each be given once, and have a file name of its own")
         return symbols
 
     @field_validator("start", "end", mode="before")
@@ -73,7 +74,7 @@ class FetchParams(Section):
         try:
             assert isinstance(value, str)
             utc(value)
-        except (AssertionError, ValueError):
+        except (AssertionError, OverflowError, ValueError):
             raise ValueError('must be an ISO date or date-time in quotes, as "2022-01-01"') from None
         return value
 

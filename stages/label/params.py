@@ -45,7 +45,7 @@ class SplitParams(Section):
     test_bars: int = Field(ge=1)
     val_bars: int = Field(ge=1)
     warmup_bars: int = Field(ge=1)
-    bridge_bars: int = Field(ge=0)
+    bridge_bars: int = Field(ge=0, le=10_000)
 
 
 SECTIONS = {"label": LabelParams, "split": SplitParams}

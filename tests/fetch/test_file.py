@@ -276,3 +276,12 @@ def test_a_header_without_rows_leaves_no_candle(make_params: MakeParams, folder:
 
     with pytest.raises(InputError, match="BTC/USDT has none"):
         clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params)
+
+
+def test_a_column_given_twice_is_refused(tmp_path):
+    """`Open` and `open` are one name: which of them counts is not for us to guess."""
+    path = tmp_path / "BTC-USDT.csv"
+    path.write_text("timestamp,Open,open,high,low,close,volume\n1640995200,1,1,1,1,1,1\n", encoding="utf-8")
+
+    with pytest.raises(InputError, match="each column once"):
+        read_candles(path, "BTC/USDT", "UTC")
