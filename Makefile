@@ -24,7 +24,8 @@ $(INSTALLED): requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
 	"error: Python must be 3.11, 3.12 or 3.13; received %d.%d. Name one: make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "Installing the locked dependencies into .venv: about 1 GB, a few minutes"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 repro: $(INSTALLED)  ## set up, check params.yaml, run what has changed

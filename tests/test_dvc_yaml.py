@@ -1,6 +1,7 @@
 """dvc.yaml says what the code does: dependencies, parameters, floors."""
 
 import ast
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,3 +179,20 @@ def test_a_section_with_blocks_is_listed_key_by_key(stage, model, choice, blocks
     expected = {f"{stage}.{key}" for key in model.model_fields if key not in blocks} | {choice}
 
     assert {key for key in STAGES[stage]["params"] if key.startswith(f"{stage}.")} == expected
+
+
+def test_the_lock_is_of_this_code_and_these_parameters():
+    """dvc.lock comes from a run of exactly what is in the working tree; if not, `make repro` mends it."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+    for stage in lock.values():
+        for dep in stage["deps"]:
+            if dep["path"].endswith(".py"):
+                code = (ROOT / dep["path"]).read_bytes()
+                assert dep["md5"] == hashlib.md5(code, usedforsecurity=False).hexdigest(), dep["path"]
+        for key, value in stage["params"]["params.yaml"].items():
+            current = params
+            for part in key.split("."):
+                current = current[part]
+            assert value == current, key

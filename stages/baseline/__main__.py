@@ -34,7 +34,9 @@ def main() -> None:
             check_fitted(symbol, table, params)
             write_table(folder / f"{symbol}.parquet", table)
             unfitted = table.isna().any(axis=1).sum()
-            print(f"{symbol}: {len(table)} rows, {unfitted} of them before the first fits")
+            print(
+                f"{symbol}: {len(table)} rows, {unfitted} of them before every baseline had its first fit"
+            )
 
 
 def forecast(
