@@ -24,6 +24,7 @@ def make_repeatable(seed: int) -> None:
     for device in tf.config.list_physical_devices("GPU"):
         # Or else TensorFlow takes all of its memory, and leaves none for the processes beside this one.
         tf.config.experimental.set_memory_growth(device, enable=True)
+    tf.get_logger().setLevel("ERROR")  # it warns of the second network in a process
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
 
