@@ -22,9 +22,9 @@ def join(
 
     All three have `symbol` and `close_time`. In the result the opponents are scores, on the task's link
     scale like `score`; `forecast` and `naive_forecast` are in the task's own unit, and `delta` is the
-    score less the naive one. Rows of train and val that lack an opponent's forecast are left out, so
-    that all are compared on the same rows. Raises InputError where a test row lacks anything, a score or
-    a label isn't finite, or a fold has no rows to choose its best baseline or to be tested on.
+    score less the naive one. Rows from before a baseline's first fit are left out, so that all are
+    compared on the same rows. Raises InputError where a score, a label or a baseline's score isn't
+    finite, or a fold has no rows left to choose its best baseline or to be tested on.
     """
     names = opponents(baselines)
     rows = predictions.merge(labels, on=KEYS, how="left", validate="many_to_one")
@@ -34,10 +34,8 @@ def join(
         rows = rows.assign(**{name: task.link(rows[name].to_numpy(np.float64)) for name in names})
     check_finite(rows, ["raw_score", "score"], "data/predictions.parquet", "row")
     check_finite(rows, ["y", "outcome"], "data/labels", "row of data/predictions.parquet")
-    test = rows[rows["role"] == "test"]
-    check_finite(test, [*names, *NO_OPPONENTS], "data/baselines", "test row of data/predictions.parquet")
-
-    rows = rows[np.isfinite(rows[names]).all(axis=1)].reset_index(drop=True)
+    rows = rows.dropna(subset=[*names, *NO_OPPONENTS], ignore_index=True)
+    check_finite(rows, names, "data/baselines", "row once it is fitted")
     check_folds(predictions, rows)
     return rows.assign(
         forecast=task.inverse(rows["score"].to_numpy(np.float64)),
