@@ -21,10 +21,12 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise InputError(f"compare needs one revision, as origin/main; received {sys.argv[1:]}.")
     base = sys.argv[1]
-    before = output_of("git", "show", f"{base}:{METRICS}")
+    # Where this branch left the other: what has landed there since is not this change's doing.
+    start = output_of("git", "merge-base", base, "HEAD").strip()
+    before = output_of("git", "show", f"{start}:{METRICS}")
     after = Path(METRICS).read_text(encoding="utf-8")
-    params = output_of("dvc", "params", "diff", "--md", base)
-    metrics = output_of("dvc", "metrics", "diff", "--md", base)
+    params = output_of("dvc", "params", "diff", "--md", start)
+    metrics = output_of("dvc", "metrics", "diff", "--md", start)
     print(summary(base, before, after, params, metrics), end="")
 
 

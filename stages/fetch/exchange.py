@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
+from stages.common.params import nearest
 from stages.fetch.clean import COLUMNS, MILLISECOND, MONDAY, grid_ms
 from stages.fetch.params import FetchParams
 
@@ -76,7 +76,7 @@ def open_exchange(name: str) -> Any:
     if name not in ccxt.exchanges:
         raise InputError(
             f"fetch.exchange.name must be an exchange that ccxt {ccxt.__version__} knows; "
-            f"received {name!r}{nearest(name, ccxt.exchanges)}."
+            f"received {name!r}{nearest(name, '', ccxt.exchanges)}."
         )
     return getattr(ccxt, name)({**read_config(), "enableLastJsonResponse": True})
 
@@ -129,21 +129,16 @@ def check_known(exchange: Any, params: FetchParams) -> None:
         if symbol not in exchange.markets:
             raise InputError(
                 f"fetch.symbols must be markets of {exchange.id}; "
-                f"received {symbol!r}{nearest(symbol.upper(), exchange.markets)}."
+                f"received {symbol!r}{nearest(symbol.upper(), '', list(exchange.markets))}."
             )
-
-
-def nearest(name: str, known: Any) -> str:
-    """The known name that looks most like this one, as the end of a sentence."""
-    matches = get_close_matches(name, known, n=1)
-    return f"; the nearest one is {matches[0]}" if matches else ""
 
 
 def download(exchange: Any, symbol: str, params: FetchParams) -> pd.DataFrame:
     """A symbol's candles, page after page; columns COLUMNS, in time's order."""
     bar_ms = bar_length(params.timeframe) // MILLISECOND
     start, end = (int(time.timestamp() * 1000) for time in (params.start_time, params.end_time))
-    page_ms = exchange.feature_value(symbol, "fetchOHLCV", "limit", 500) * bar_ms
+    limit = exchange.feature_value(symbol, "fetchOHLCV", "limit") or 500  # of some, ccxt states none
+    page_ms = limit * bar_ms
     rows: list[Row] = []
     with tqdm(total=(end - start) // bar_ms, desc=symbol, unit=" candles", disable=None) as progress:
         for first in range(start, end, page_ms):
