@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import ccxt
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
@@ -44,6 +45,21 @@ def test_pages_are_fixed_windows(exchange_server: ExchangeServer, make_params: M
     asked = [(int(query["startTime"]), int(query["endTime"])) for query in exchange_server.queries]
     hours = [((start - FIRST_MS) / HOUR_MS, (end + 1 - FIRST_MS) / HOUR_MS) for start, end in asked]
     assert hours == [(0, 1000), (997, 1000), (1000, 2000), (2000, 2500)]
+
+
+def test_an_exchange_without_a_stated_limit_has_pages_too(
+    exchange_server: ExchangeServer,
+    market: pd.DataFrame,
+    make_params: MakeParams,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Of some exchanges ccxt knows that they have candles, but not how many they send at once."""
+    monkeypatch.setattr(ccxt.binance, "feature_value", lambda *_: None)
+    params = make_params(end=WHOLE)
+
+    found = clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params)
+
+    assert_frame_equal(found, market, check_exact=True)
 
 
 def test_window_includes_its_start_and_not_its_end(
