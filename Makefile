@@ -60,4 +60,4 @@ original: $(INSTALLED)  ## the run it grew out of, then volatility on its candle
 
 lock: $(INSTALLED)  ## resolve pyproject.toml into requirements.txt, for every platform
 	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --no-emit-index-url -o requirements.txt
+	  --custom-compile-command "make lock" -o requirements.txt
