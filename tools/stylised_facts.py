@@ -9,18 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import gamma
 from scipy.stats import kurtosis
 
 from stages.common import bars
+from stages.common.bars import Floats
 from stages.common.errors import InputError, run
 from stages.common.tables import read_table
 from stages.common.task import qlike
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated import simulate
-
-Floats = NDArray[np.float64]
 
 HOUR = pd.Timedelta(hours=1)
 HOURS_A_YEAR = 365.25 * 24

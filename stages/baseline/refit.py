@@ -7,8 +7,8 @@ import pandas as pd
 
 from stages.baseline.params import BaselineParams
 from stages.baseline.regression import Line
-from stages.baseline.rows import Bools, usable
-from stages.common.bars import Floats, Ints
+from stages.baseline.rows import usable
+from stages.common.bars import Bools, Floats, Ints
 
 Refit = tuple[Ints, slice]
 Fit = Callable[[Floats, Floats, Ints], Line]

@@ -2,15 +2,13 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from stages.common.bars import Ints, atr, stretches, true_range
+from stages.common.bars import Bools, Ints, atr, stretches, true_range
 
 SPANS = (1, 4, 24, 168, 720)  # bars: an hour to a month of hourly candles
 RANGES = ["log_range_1", "log_range_4", "log_atr", "log_range_24", "log_range_168", "log_range_720"]
 HOURS = 168
 
-Bools = NDArray[np.bool_]
 
 # Of the close, a tenth of a basis point: some bars have no range at all, and nothing has no log. BTC/USDT
 # has 2 such bars among 43,803 and no other below 1e-4; any floor from 1e-6 to 1e-3 gives the same losses.

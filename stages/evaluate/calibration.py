@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-Floats = NDArray[np.float64]
+from stages.common.bars import Floats
+
 Loss = Callable[[Floats, Floats], Floats]
 
 

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from stages.common.bars import Ints
 from stages.evaluate.scores import best_baselines
 from stages.evaluate.significance import gain_pct
-
-Ints = NDArray[np.int64]
 
 CALIBRATION_BINS = 10
 CALLS_SHOWN = 1000

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
+from stages.common.bars import Bools, Floats
 from stages.evaluate.scores import auc
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 SCALE = 1.0  # of a forecast, for reading
 WORDS = {

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from stages.common.bars import Bools, Floats
 from stages.common.errors import InputError
 from stages.evaluate import calibration
 from stages.evaluate.calibration import Loss
@@ -26,9 +26,6 @@ from stages.evaluate.significance import (
     gain_pct,
     too_short,
 )
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 def loss_table(rows: pd.DataFrame, opponents: list[str], loss: Loss) -> pd.DataFrame:

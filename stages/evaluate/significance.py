@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import stdtr
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from stages.common.bars import Floats, Ints
 
 FOUR_WEEKS = pd.Timedelta(weeks=4)
 MIN_BLOCKS = 20  # fewer say nothing of how blocks differ

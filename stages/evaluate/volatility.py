@@ -2,10 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+from stages.common.bars import Bools, Floats
 
 SCALE = 100.0  # of a forecast, for reading: percent of price
 WORDS = {

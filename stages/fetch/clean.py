@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from stages.common.bars import bar_length
+from stages.common.bars import Bools, bar_length
 from stages.common.errors import InputError
 from stages.fetch.params import FetchParams
 
@@ -81,7 +80,7 @@ def check_rows(table: pd.DataFrame, symbol: str, bar: pd.Timedelta) -> None:
             raise InputError(f"fetch.symbols: {symbol} {rule}; received {values} at {row['open_time']}.")
 
 
-def broken_rules(table: pd.DataFrame, bar: pd.Timedelta) -> dict[str, NDArray[np.bool_]]:
+def broken_rules(table: pd.DataFrame, bar: pd.Timedelta) -> dict[str, Bools]:
     """Which rows break each of the rules; shape (n_rows,) each."""
     prices, volume = table[PRICES].to_numpy(), table["volume"].to_numpy()
     _, high, low, _ = prices.T
@@ -96,7 +95,7 @@ def broken_rules(table: pd.DataFrame, bar: pd.Timedelta) -> dict[str, NDArray[np
     }
 
 
-def off_grid(open_time: pd.Series, bar: pd.Timedelta) -> NDArray[np.bool_]:
+def off_grid(open_time: pd.Series, bar: pd.Timedelta) -> Bools:
     """Whether no bar may open at a time; shape (n_rows,)."""
     return ((open_time - MONDAY) // MILLISECOND % grid_ms(bar) != 0).to_numpy()
 

@@ -11,13 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from stages.common.bars import bar_length
+from stages.common.bars import Floats, Ints, bar_length
 from stages.fetch.params import FetchParams, SimulatedParams
-
-Floats = NDArray[np.float64]
 
 START_PRICE = 30_000.0
 ANNUAL_VOLATILITY = 0.52  # of the price, jumps included
@@ -125,7 +122,7 @@ def week_profile() -> Floats:
     return profile
 
 
-def minute_spread(symbol: str, week_minute: NDArray[np.int64], settings: SimulatedParams) -> Floats:
+def minute_spread(symbol: str, week_minute: Ints, settings: SimulatedParams) -> Floats:
     """Standard deviation of each minute's return, jumps included; shape (n_minutes,).
 
     The log variance is `volatility_memory` times the sum of the components of MEMORIES and the week's
