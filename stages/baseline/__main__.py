@@ -1,4 +1,4 @@
-"""Classical forecasts at every label row, refit as time goes on: the network's opponents."""
+"""Classical forecasts, refit as time goes on: the network's opponents."""
 
 import importlib
 from functools import partial
@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from stages.baseline.params import BaselineParams
+from stages.baseline.refit import Forecaster
 from stages.baseline.rows import make_rows
-from stages.baseline.sizing import sizing
-from stages.common.bars import bar_length
+from stages.baseline.sizing import SIZING
+from stages.common.bars import Floats, bar_length
 from stages.common.errors import InputError, run
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
@@ -20,6 +21,7 @@ def main() -> None:
     """Write data/baselines from data/candles and data/labels."""
     params = load_params("baseline", BaselineParams)
     task = load_value("task", str)
+    settings = load_value(f"label.{task}", dict)
     bar, bridge_bars = bar_length(load_value("fetch.timeframe", str)), load_value("split.bridge_bars", int)
     horizon_bars = load_value("label.horizon", int)
     labels = dict(read_tables("data/labels"))
@@ -27,10 +29,10 @@ def main() -> None:
         symbol: make_rows(candles, labels[symbol], bar, bridge_bars, horizon_bars)
         for symbol, candles in read_tables("data/candles")
     }
-    work = partial(forecast, task=task, settings=load_value(f"label.{task}", dict), params=params)
-    tables = parallel_map(work, list(rows.values()), "baseline")
+    tables = forecast_all(rows, task, settings, params)
     with fresh_folder("data/baselines") as folder:
-        for symbol, table in zip(rows, tables, strict=True):
+        for symbol, every_candle in tables.items():
+            table = labelled(every_candle, rows[symbol])
             check_fitted(symbol, table, params)
             write_table(folder / f"{symbol}.parquet", table)
             unfitted = table.isna().any(axis=1).sum()
@@ -39,14 +41,49 @@ def main() -> None:
             )
 
 
+def forecast_all(
+    rows: dict[str, pd.DataFrame], task: str, settings: dict[str, Any], params: BaselineParams
+) -> dict[str, pd.DataFrame]:
+    """Each symbol's close_time and a column a baseline, a row a candle; a process a column."""
+    # The last columns take longest: they come first, so that no core waits for one at the end.
+    names = list(forecasters(task, settings))
+    pairs = [(symbol, name) for name in reversed(names) for symbol in rows]
+    work = partial(forecast_column, task=task, settings=settings, params=params)
+    columns = parallel_map(work, [(rows[symbol], name) for symbol, name in pairs], "baseline")
+    found = dict(zip(pairs, columns, strict=True))
+    return {
+        symbol: pd.DataFrame(
+            {"close_time": rows[symbol]["close_time"]} | {name: found[symbol, name] for name in names}
+        )
+        for symbol in rows
+    }
+
+
+def forecast_column(
+    item: tuple[pd.DataFrame, str], task: str, settings: dict[str, Any], params: BaselineParams
+) -> Floats:
+    """One baseline's forecasts of one symbol; `item` is the symbol's rows and the column's name."""
+    rows, name = item
+    return forecasters(task, settings)[name](rows, params)
+
+
+def forecasters(task: str, settings: dict[str, Any]) -> dict[str, Forecaster]:
+    """What fills each column, in their order; `settings` is the block `label.<task>`."""
+    question = importlib.import_module(f"stages.baseline.{task}")
+    return question.baselines(**settings) | SIZING
+
+
 def forecast(
     rows: pd.DataFrame, task: str, settings: dict[str, Any], params: BaselineParams
 ) -> pd.DataFrame:
-    """The rows' close_time and a column a baseline; `settings` is the block `label.<task>`."""
-    question = importlib.import_module(f"stages.baseline.{task}")
-    sizes = sizing(rows, params)
-    forecasts = question.forecasts(rows.assign(**sizes), params, **settings)
-    return pd.DataFrame({"close_time": rows["close_time"]} | forecasts | sizes)
+    """One symbol's table, all in this process: close_time and a column a baseline, a row a label."""
+    columns = {name: forecaster(rows, params) for name, forecaster in forecasters(task, settings).items()}
+    return labelled(pd.DataFrame({"close_time": rows["close_time"]} | columns), rows)
+
+
+def labelled(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Of a row a candle, those that have a label."""
+    return table[rows["label_end"].notna()].reset_index(drop=True)
 
 
 def check_fitted(symbol: str, table: pd.DataFrame, params: BaselineParams) -> None:

@@ -6,11 +6,15 @@ from stages.common.params import Section
 
 
 class BaselineParams(Section):
-    """A window that grows from `min_bars` to `window_bars` rows, refit every `refit_bars` rows."""
+    """A window that grows from `min_bars` to `window_bars` rows, refit every `refit_bars` candles.
+
+    Forecasts that take long to fit are refit every `slow_refit_bars`.
+    """
 
     refit_bars: int = Field(ge=1)
     min_bars: int = Field(ge=200)
     window_bars: int = Field(ge=200)
+    slow_refit_bars: int = Field(ge=1)
 
     @field_validator("window_bars")
     @classmethod
@@ -20,6 +24,10 @@ class BaselineParams(Section):
         if window_bars < min_bars:
             raise ValueError(f"must be at least baseline.min_bars, {min_bars}")
         return window_bars
+
+    def slow(self) -> "BaselineParams":
+        """The same window, for what is refit every `slow_refit_bars`."""
+        return self.model_copy(update={"refit_bars": self.slow_refit_bars})
 
 
 SECTIONS = {"baseline": BaselineParams}

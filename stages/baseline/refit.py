@@ -7,10 +7,11 @@ import pandas as pd
 
 from stages.baseline.params import BaselineParams
 from stages.baseline.regression import Line
-from stages.baseline.rows import usable
+from stages.baseline.rows import FLOOR, usable
 from stages.common.bars import Bools, Floats, Ints
 
 Refit = tuple[Ints, slice]
+Forecaster = Callable[[pd.DataFrame, BaselineParams], Floats]
 Fit = Callable[[Floats, Floats, Ints], Line]
 
 
@@ -19,10 +20,11 @@ def refits(
 ) -> list[Refit]:
     """For each refit the rows to fit on, and the rows to forecast until the next one.
 
-    `ended` is when a row's answer is known, `may_train` whether the row can be learnt from. The first
-    refit is at the first row by whose close `min_bars` such rows have ended, the next `refit_bars` rows
-    later; each is fitted on the last `window_bars` of them. Empty if there never are enough. Row
-    positions count from the first, so rows that are added at the end change nothing before them.
+    `ended` is when a row's answer is known (NaT: never), `may_train` whether the row can be learnt from,
+    which a row without an answer can't. The first refit is at the first row by whose close `min_bars` such
+    rows have ended, the next `refit_bars` rows later, whichever can be learnt from; each is fitted on the
+    last `window_bars` that can. Empty if there never are enough. Row positions count from the first, so
+    rows that are added at the end change nothing before them.
     """
     now, known = (times.to_numpy("datetime64[ms]") for times in (close_time, ended))
     enough = np.sort(known[may_train])[params.min_bars - 1 : params.min_bars]
@@ -56,4 +58,16 @@ def log_forecasts(
         line = fit(X[past], np.log(y[past]), hour[past])
         bias = np.mean(y[past] / np.exp(line.at(X[past], hour[past])))
         forecast[ahead] = bias * np.exp(line.at(X[ahead], hour[ahead]))
+    return forecast
+
+
+def scaled(rows: pd.DataFrame, params: BaselineParams, level: Floats) -> Floats:
+    """`level`, which foretells y but for a factor, times the window's mean of y/level; shape (n_rows,).
+
+    Row t of `level` is of what is known at t. NaN before the first fit, and where `level` is.
+    """
+    y, level = rows["y"].to_numpy(), np.maximum(level, FLOOR)
+    forecast = np.full(len(rows), np.nan)
+    for past, ahead in refits(rows["close_time"], rows["label_end"], usable(rows, "y"), params):
+        forecast[ahead] = np.mean(y[past] / level[past]) * level[ahead]
     return forecast

@@ -1,39 +1,59 @@
-"""The label rows with what the classical forecasts look at beside them."""
+"""A row a candle: what the classical forecasts look at, and beside it the answers they learn from."""
 
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, Ints, atr, stretches, true_range
+from stages.common.bars import Bools, Floats, Ints, atr, stretches, true_range
 
 SPANS = (1, 4, 24, 168, 720)  # bars: an hour to a month of hourly candles
 RANGES = ["log_range_1", "log_range_4", "log_atr", "log_range_24", "log_range_168", "log_range_720"]
+RETURNS = [f"return_{span}" for span in SPANS]
+ANSWERS = ["y", "label_end", "return_next"]  # of the labels' columns
 HOURS = 168
-
 
 # Of the close, a tenth of a basis point: some bars have no range at all, and nothing has no log. BTC/USDT
 # has 2 such bars among 43,803 and no other below 1e-4; any floor from 1e-6 to 1e-3 gives the same losses.
 FLOOR = 1e-5
+CLIP = 3.0  # ATR per root of a bar: where past returns end, so that one crash doesn't turn a line
 
 
 def make_rows(
     candles: pd.DataFrame, labels: pd.DataFrame, bar: pd.Timedelta, bridge_bars: int, horizon_bars: int
 ) -> pd.DataFrame:
-    """The labels' columns, then the regressors at t, then ATR(t+h) and when that is known.
+    """What is known at the close of each candle, then what came after it, where it has a label.
 
-    Adds to each row the columns of RANGES (NaN where the stretch is too young), `hour_of_week` (0 to
-    167), and two of the future, to be learnt from but not looked at: `atr_ahead`, ATR(t+h) over close(t),
-    which is known from `ahead_end`, the close of bar t+h.
+    Known at t: close_time; stretch; `log_return` of bar t; `atr`, ATR(14) over close; the columns of
+    RANGES and RETURNS (NaN where the stretch is too young); `hour_of_week` (0 to 167); `horizon_bars`,
+    the same in every row. Of the future, to be learnt from but not looked at: the columns of ANSWERS, and
+    `atr_ahead`, ATR(t+h) over close(t), known from `ahead_end`, the close of bar t+h. All of these are NaN
+    or NaT where a candle has no label, which isn't known before `ahead_end` either.
     """
     stretch = stretches(candles["open_time"], bar, bridge_bars)
-    close_time = candles["open_time"] + bar
-    t = close_time.searchsorted(labels["close_time"])
-    ahead = t + horizon_bars  # no gap interrupts a label's horizon, so h rows later is h bars later
-    close = candles["close"].to_numpy(np.float64)
-    rows = pd.concat([labels, log_ranges(candles, stretch).iloc[t].set_axis(labels.index)], axis=1)
-    rows["hour_of_week"] = hour_of_week(labels["close_time"])
-    rows["atr_ahead"] = atr(candles, stretch)[ahead] / close[t]
-    rows["ahead_end"] = close_time.iloc[ahead].array
+    close_time = (candles["open_time"] + bar).astype("datetime64[ms, UTC]")
+    close, average = candles["close"].to_numpy(np.float64), atr(candles, stretch)
+    known = pd.DataFrame(
+        {
+            "close_time": close_time,
+            "stretch": stretch,
+            "log_return": log_returns(candles, stretch),
+            "atr": average / close,
+            "hour_of_week": hour_of_week(close_time),
+            "horizon_bars": horizon_bars,
+        }
+    )
+    rows = pd.concat([known, log_ranges(candles, stretch), past_returns(candles, stretch)], axis=1)
+    rows = rows.merge(labels[["close_time", *ANSWERS]], how="left", on="close_time", validate="1:1")
+    # No gap interrupts a label's horizon, so h rows later is h bars later.
+    labelled = rows["label_end"].notna()
+    rows["atr_ahead"] = (pd.Series(average).shift(-horizon_bars) / close).where(labelled)
+    rows["ahead_end"] = close_time.shift(-horizon_bars).where(labelled)
     return rows
+
+
+def log_returns(candles: pd.DataFrame, stretch: Ints) -> Floats:
+    """Log return of each bar, from the close before it; of a stretch's first bar, from its open."""
+    before = candles["close"].groupby(stretch).shift().fillna(candles["open"])
+    return np.log(candles["close"].to_numpy(np.float64) / before.to_numpy(np.float64))
 
 
 def log_ranges(candles: pd.DataFrame, stretch: Ints) -> pd.DataFrame:
@@ -47,6 +67,19 @@ def log_ranges(candles: pd.DataFrame, stretch: Ints) -> pd.DataFrame:
     columns["log_atr"] = atr(candles, stretch)
     relative = pd.DataFrame(columns)[RANGES].div(candles["close"].to_numpy(), axis=0)
     return relative.clip(lower=FLOOR).apply(np.log)
+
+
+def past_returns(candles: pd.DataFrame, stretch: Ints) -> pd.DataFrame:
+    """Return of the last SPANS bars, in units of ATR(t) times the root of the span; a row a candle.
+
+    Clipped to CLIP either way. Row t uses bars up to t of its stretch; NaN until the stretch has a close
+    that many bars before. Columns: RETURNS.
+    """
+    close = candles["close"].to_numpy(np.float64)
+    unit = np.maximum(atr(candles, stretch), FLOOR * close)
+    closes = candles["close"].groupby(stretch)
+    columns = {f"return_{n}": (close - closes.shift(n)) / (unit * np.sqrt(n)) for n in SPANS}
+    return pd.DataFrame(columns).clip(-CLIP, CLIP)
 
 
 def hour_of_week(close_time: pd.Series) -> Ints:

@@ -4,20 +4,15 @@ import numpy as np
 import pandas as pd
 
 from stages.baseline.params import BaselineParams
-from stages.baseline.refit import log_forecasts, refits
+from stages.baseline.refit import Forecaster, log_forecasts, refits
 from stages.baseline.regression import ridge_by_hour
 from stages.baseline.rows import RANGES, usable
 from stages.common.bars import Floats
 
 
-def sizing(rows: pd.DataFrame, params: BaselineParams) -> dict[str, Floats]:
-    """`sizing_atr`: forecast of ATR(t+h) over close(t), by log-HAR + hour-of-week; `return_per_atr`."""
-    return {
-        "sizing_atr": log_forecasts(
-            rows, params, ridge_by_hour, RANGES, target="atr_ahead", ended="ahead_end"
-        ),
-        "return_per_atr": return_per_atr(rows, params),
-    }
+def sizing_atr(rows: pd.DataFrame, params: BaselineParams) -> Floats:
+    """Forecast of ATR(t+h) over close(t), by log-HAR + hour-of-week; shape (n_rows,)."""
+    return log_forecasts(rows, params, ridge_by_hour, RANGES, target="atr_ahead", ended="ahead_end")
 
 
 def return_per_atr(rows: pd.DataFrame, params: BaselineParams) -> Floats:
@@ -31,3 +26,6 @@ def return_per_atr(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     for past, ahead in refits(rows["close_time"], rows["ahead_end"], usable(rows, "atr_ahead"), params):
         ratio[ahead] = np.sqrt(np.mean(next_return[past] ** 2)) / np.mean(atr[past])
     return ratio
+
+
+SIZING: dict[str, Forecaster] = {"sizing_atr": sizing_atr, "return_per_atr": return_per_atr}

@@ -8,7 +8,7 @@ import pytest
 
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import make_rows
-from stages.common.bars import Floats, Ints, atr, bar_length, stretches
+from stages.common.bars import Floats, Ints, atr, bar_length, stretches, true_range
 
 HOUR = bar_length("1h")
 HORIZON, BRIDGE, WARMUP = 14, 3, 730
@@ -50,6 +50,14 @@ def volatility_labels(candles: pd.DataFrame) -> pd.DataFrame:
     return label_table(candles, t, future_atr / candles["close"].to_numpy()[t], t + HORIZON)
 
 
+def true_range_labels(candles: pd.DataFrame) -> pd.DataFrame:
+    """Labels of how much: y is the mean true range of bars t+1 ... t+h over close(t)."""
+    t = complete_rows(candles)
+    ranges = true_range(candles, stretches(candles["open_time"], HOUR, BRIDGE))
+    ahead = np.mean([ranges[t + bar] for bar in range(1, HORIZON + 1)], axis=0)
+    return label_table(candles, t, ahead / candles["close"].to_numpy()[t], t + HORIZON)
+
+
 def direction_labels(candles: pd.DataFrame) -> pd.DataFrame:
     """Labels of which way: does the close rise over 1 to h bars? They end out of order, as touches do."""
     t = complete_rows(candles)
@@ -62,6 +70,12 @@ def direction_labels(candles: pd.DataFrame) -> pd.DataFrame:
 def make_volatility_labels() -> MakeLabels:
     """`make_volatility_labels(candles)`."""
     return volatility_labels
+
+
+@pytest.fixture
+def make_true_range_labels() -> MakeLabels:
+    """`make_true_range_labels(candles)`."""
+    return true_range_labels
 
 
 @pytest.fixture
@@ -78,5 +92,5 @@ def rows_of() -> MakeRows:
 
 @pytest.fixture
 def params() -> BaselineParams:
-    """Refits often enough for a short market to see its window grow and slide."""
-    return BaselineParams(refit_bars=50, min_bars=200, window_bars=400)
+    """Refits often enough for a short market to see its window grow and slide, the slow ones too."""
+    return BaselineParams(refit_bars=50, min_bars=200, window_bars=400, slow_refit_bars=300)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from stages.baseline.__main__ import forecast, main
+from stages.baseline.__main__ import forecast, forecast_all, labelled, main
 from stages.baseline.params import BaselineParams
 from stages.common.errors import InputError
 from stages.common.tables import read_tables, write_table
@@ -30,6 +30,7 @@ def project(tmp_path, monkeypatch, candles, labels):
         values = yaml.safe_load(PARAMS.read_text())
         values["task"] = "volatility"
         values["baseline"] = {"refit_bars": 50, "min_bars": min_bars, "window_bars": max(400, min_bars)}
+        values["baseline"]["slow_refit_bars"] = 300
         Path("params.yaml").write_text(yaml.safe_dump(values))
 
     configure()
@@ -44,7 +45,8 @@ def test_stage_writes_a_column_a_baseline(project, labels, capsys):
     table = tables["BTC-USDT"]
     assert list(tables) == ["BTC-USDT"]
     assert list(table.columns) == [
-        "close_time", "naive", "last_value", "har", "har_hour_of_week", "sizing_atr", "return_per_atr",
+        "close_time", "naive", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week", "garch",
+        "boosting", "sizing_atr", "return_per_atr",
     ]  # fmt: skip
     assert_frame_equal(table[["close_time"]], labels[["close_time"]], check_exact=True)
     assert f"BTC-USDT: {len(labels)} rows, 213 of them before every baseline had" in capsys.readouterr().out
@@ -64,8 +66,19 @@ def test_each_symbol_is_forecast_from_its_own_rows(
     tables = dict(read_tables("data/baselines"))
     assert list(tables) == ["BTC-USDT", "ETH-USDT"]
     for symbol, candles in read_tables("data/candles"):
-        alone = forecast(rows_of(candles, labels[symbol]), "volatility", {}, params)
+        alone = forecast(rows_of(candles, labels[symbol]), "volatility", {"target": "atr"}, params)
         assert_frame_equal(tables[symbol], alone, check_exact=True)
+
+
+def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, params):
+    """The candles whose labels haven't ended yet are forecast, and left out of what is compared."""
+    rows = rows_of(candles[:1100], make_volatility_labels(candles[:1100]))
+
+    whole = forecast_all({"BTC-USDT": rows}, "volatility", {"target": "atr"}, params)["BTC-USDT"]
+
+    assert (whole["close_time"] == rows["close_time"]).all()
+    assert whole[-14:].notna().all(axis=None)
+    assert len(labelled(whole, rows)) == len(rows) - 730 - 14
 
 
 def test_too_few_rows_are_refused_and_nothing_is_changed(project):

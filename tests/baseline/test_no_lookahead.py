@@ -1,13 +1,15 @@
 """The property that everything rests on: a forecast at t is of what was known at t."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from stages.baseline.__main__ import forecast
+from stages.baseline.__main__ import forecasters
 
 QUESTIONS = [
     ("volatility", {"target": "atr"}),
+    ("volatility", {"target": "true_range"}),
     ("direction", {"timeout": "sign"}),
     ("direction", {"timeout": "zero"}),
 ]
@@ -15,26 +17,35 @@ PRICES = ["open", "high", "low", "close"]
 
 
 @pytest.fixture
-def forecasts_of(make_volatility_labels, make_direction_labels, rows_of, params):
-    """`forecasts_of(candles, question)`: the stage from candles to its table."""
-    labels_of = {"volatility": make_volatility_labels, "direction": make_direction_labels}
+def forecasts_of(make_volatility_labels, make_true_range_labels, make_direction_labels, rows_of, params):
+    """`forecasts_of(candles, question)`: every column, a row a candle, those without a label too."""
+    labels_of = {
+        "atr": make_volatility_labels,
+        "true_range": make_true_range_labels,
+        "sign": make_direction_labels,
+        "zero": make_direction_labels,
+    }
 
     def run(candles, question):
         task, settings = question
-        return forecast(rows_of(candles, labels_of[task](candles)), task, settings, params)
+        (kind,) = settings.values()
+        rows = rows_of(candles, labels_of[kind](candles))
+        columns = {name: column(rows, params) for name, column in forecasters(task, settings).items()}
+        return pd.DataFrame({"close_time": rows["close_time"]} | columns)
 
     return run
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_later_rows_change_nothing_before_them(make_candles, forecasts_of, question):
-    """Forecasts of a shorter market are those of the longer one, to the last bit, wherever it is cut."""
+    """Forecasts of a shorter market are those of the longer one, to the last bit, up to its last candle."""
     candles = make_candles(2200, missing=[900, *range(1100, 1110)])
     whole = forecasts_of(candles, question)
 
+    assert whole.iloc[2086:].notna().all(axis=None)
     for n_bars in (2188, 2187, 2100, 1060):
         cut = forecasts_of(candles.iloc[:n_bars], question)
-        assert len(cut) < len(whole)
+        assert len(cut) == n_bars < len(whole)
         assert_frame_equal(cut, whole.iloc[: len(cut)], check_exact=True)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.baseline.params import BaselineParams
-from stages.baseline.refit import log_forecasts, refits
+from stages.baseline.refit import log_forecasts, refits, scaled
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import RANGES
 from stages.common.bars import Floats
@@ -47,7 +47,9 @@ def test_refits_equal_the_written_rule(seed, n_rows, refit_bars, grow_bars, long
     close_time = hourly(n_rows + 30).drop(index=range(60, 90)).reset_index(drop=True)
     ended = close_time + pd.to_timedelta(rng.integers(1, longest_label + 1, n_rows), unit="h")
     may_train = rng.random(n_rows) < 0.9
-    params = BaselineParams(refit_bars=refit_bars, min_bars=200, window_bars=200 + grow_bars)
+    params = BaselineParams(
+        refit_bars=refit_bars, min_bars=200, window_bars=200 + grow_bars, slow_refit_bars=1
+    )
 
     actual = [
         (past.tolist(), list(range(n_rows))[ahead])
@@ -82,9 +84,9 @@ def test_log_forecasts_equal_the_textbook_loop(candles, make_volatility_labels, 
     rows = rows_of(candles[:1500], make_volatility_labels(candles[:1500]))
     X = np.column_stack([np.ones(len(rows)), rows[RANGES]])
     y, expected = rows["y"].to_numpy(), np.full(len(rows), np.nan)
-    for t in range(213, len(rows)):
-        refit = 213 + (t - 213) // 50 * 50
-        past = range(max(0, refit - 13 - 400), refit - 13)  # labels end 14 rows on, that one included
+    for t in range(943, len(rows)):  # 730 of warm-up, 213 as in the schedule above
+        refit = 943 + (t - 943) // 50 * 50
+        past = range(max(730, refit - 13 - 400), refit - 13)  # labels end 14 rows on, that one included
         beta = np.linalg.lstsq(X[past], np.log(y[past]))[0]
         expected[t] = np.exp(X[t] @ beta) * np.mean(y[past] / np.exp(X[past] @ beta))
 
@@ -107,10 +109,50 @@ def test_log_forecasts_aim_at_a_mean(params):
     assert np.mean(y[:250]) > 1.4 * np.median(y[:250])
 
 
+def test_rows_without_an_answer_keep_their_place(params):
+    """Candles without a label train nothing, but refits come as often, and they are forecast as well."""
+    close_time = hourly(700)
+    unlabelled = (np.arange(700) >= 300) & (np.arange(700) < 420) | (np.arange(700) >= 686)
+    ended = (close_time + pd.Timedelta(hours=14)).mask(unlabelled)
+
+    schedule = refits(close_time, ended, ~unlabelled, params)
+
+    assert [ahead.start for _, ahead in schedule] == list(range(213, 700, 50))
+    assert schedule[2][0].tolist() == list(range(300))  # at row 313, with 287 to 299 ended since
+    assert schedule[3][0].tolist() == schedule[4][0].tolist() == list(range(300))
+    assert schedule[-1][0].tolist() == [*range(263 - 260, 300), *range(420, 650)][-400:]
+
+
+def test_scaled_forecasts_have_the_window_s_ratio(candles, make_volatility_labels, rows_of, params):
+    """A level comes out as it was but for a factor, the mean of y over it; its unit doesn't matter."""
+    rows = rows_of(candles[:1300], make_volatility_labels(candles[:1300]))
+    level = rows["atr"].to_numpy()
+
+    forecast = scaled(rows, params, level)
+
+    assert np.isnan(forecast[:943]).all()
+    factor = np.mean(rows["y"][730:930] / level[730:930])
+    np.testing.assert_allclose(forecast[943:993], factor * level[943:993])
+    np.testing.assert_allclose(scaled(rows, params, 100 * level), forecast)
+
+
+def test_scaling_hears_only_ended_labels(candles, make_volatility_labels, rows_of, params):
+    """A label that is still running at a refit can say anything; the last one that ended is heard."""
+    rows = rows_of(candles[:1100], make_volatility_labels(candles[:1100]))
+
+    def block(changed_from: int) -> Floats:
+        changed = rows.copy()
+        changed.loc[changed_from:, "y"] *= 5
+        return scaled(changed, params, rows["atr"].to_numpy())[993:1043]
+
+    np.testing.assert_array_equal(block(993 - 13), block(len(rows)))
+    assert np.all(block(993 - 14) != block(len(rows)))
+
+
 def test_only_ended_labels_enter_a_fit(candles, make_volatility_labels, rows_of, params):
     """A label that is still running at a refit can say anything; the last one that ended is heard."""
     rows = rows_of(candles[:1100], make_volatility_labels(candles[:1100]))
-    refit = 263
+    refit = 993
     assert rows["label_end"][refit - 14] == rows["close_time"][refit]
 
     def block(changed_from: int) -> Floats:
@@ -125,13 +167,13 @@ def test_only_ended_labels_enter_a_fit(candles, make_volatility_labels, rows_of,
 def test_rows_without_regressors_have_no_forecast(candles, make_volatility_labels, rows_of, params):
     """A row that lacks a regressor gets NaN and trains nothing, whatever its y."""
     rows = rows_of(candles[:1300], make_volatility_labels(candles[:1300]))
-    rows.loc[[100, 300], "log_range_720"] = np.nan
-    changed = rows.assign(y=rows["y"].mask(rows.index == 100, 1e6))
+    rows.loc[[830, 1030], "log_range_720"] = np.nan
+    changed = rows.assign(y=rows["y"].mask(rows.index == 830, 1e6))
 
     forecast = log_forecasts(rows, params, ridge_by_hour, RANGES)
 
-    assert np.isnan(forecast[300])
-    assert np.isfinite(np.delete(forecast, 300)[214:]).all()
+    assert np.isnan(forecast[1030])
+    assert np.isfinite(np.delete(forecast, 1030)[944:]).all()
     np.testing.assert_array_equal(forecast, log_forecasts(changed, params, ridge_by_hour, RANGES))
 
 
@@ -143,5 +185,5 @@ def test_a_row_s_forecast_does_not_depend_on_how_many_follow(
 
     for fit in (ols, ridge_by_hour):
         whole = log_forecasts(rows, params, fit, RANGES)
-        for n_rows in (214, 264, 265, 270, 313, 364, 414):
+        for n_rows in (944, 994, 995, 1000, 1043, 1094, 1144):
             np.testing.assert_array_equal(log_forecasts(rows[:n_rows], params, fit, RANGES), whole[:n_rows])

@@ -2,7 +2,20 @@ import numpy as np
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
-from stages.baseline.rows import FLOOR, RANGES, SPANS, hour_of_week, log_ranges, make_rows, usable
+from stages.baseline.rows import (
+    ANSWERS,
+    CLIP,
+    FLOOR,
+    RANGES,
+    RETURNS,
+    SPANS,
+    hour_of_week,
+    log_ranges,
+    log_returns,
+    make_rows,
+    past_returns,
+    usable,
+)
 from stages.common.bars import atr, bar_length, stretches, true_range
 
 HOUR = bar_length("1h")
@@ -61,6 +74,65 @@ def test_hour_of_week_has_168_values_at_any_timeframe():
     np.testing.assert_array_equal(hour_of_week(times), np.tile(np.repeat(np.arange(168), 4), 2))
 
 
+def test_log_returns_equal_their_written_definition(make_candles):
+    """A bar's return is from the close before it; of a stretch's first bar, from its open."""
+    candles = make_candles(60, missing=[20, *range(40, 44)])
+    close, opens = candles["close"], candles["open"]
+
+    actual = log_returns(candles, stretches(candles["open_time"], HOUR, bridge_bars=3))
+
+    for t in range(len(candles)):
+        before = opens[t] if t in (0, 39) else close[t - 1]  # candle 20 is bridged, 40 to 43 aren't
+        np.testing.assert_allclose(actual[t], np.log(close[t] / before))
+
+
+def test_past_returns_equal_their_written_definition(make_candles):
+    """Moves since a close of the same stretch, in ATR times the root of the span."""
+    candles = make_candles(1700, missing=range(800, 810))
+    stretch = stretches(candles["open_time"], HOUR, bridge_bars=3)
+    average, close = atr(candles, stretch), candles["close"]
+
+    actual = past_returns(candles, stretch)
+
+    assert list(actual.columns) == RETURNS
+    for t in (0, 5, 30, 720, 721, 799, 800, 815, 900, 1519, 1521, 1689):
+        begin = 0 if t < 800 else 800
+        for span in SPANS:
+            move = close[t] - close[t - span] if t - span >= begin else np.nan
+            expected = np.clip(move / average[t] / np.sqrt(span), -CLIP, CLIP)
+            np.testing.assert_allclose(actual[f"return_{span}"][t], expected, rtol=1e-9)
+
+
+def test_a_crash_is_clipped(make_candles):
+    """A price that halves in a bar counts as CLIP, and one in a market that stood still has a unit too."""
+    candles = make_candles(40)
+    candles.loc[1:, ["open", "high", "low", "close"]] = candles["close"][0]
+    calm = past_returns(candles, np.zeros(40, dtype=np.int64))
+    candles.loc[30:, "close"] *= 0.5
+
+    crashed = past_returns(candles, np.zeros(40, dtype=np.int64))
+
+    assert (calm["return_1"][14:] == 0).all()
+    assert (crashed["return_1"][30], crashed["return_4"][30]) == (-CLIP, -CLIP)
+
+
+def test_every_candle_has_a_row(make_candles, make_direction_labels):
+    """Labels stand beside their candle; candles without one keep what is known at their close."""
+    candles = make_candles(2400, missing=[1000, 1001, *range(1500, 1510)])
+    labels = make_direction_labels(candles)
+
+    rows = make_rows(candles, labels, HOUR, bridge_bars=3, horizon_bars=14)
+
+    assert (rows["close_time"] == candles["open_time"] + HOUR).all()
+    held = rows["close_time"].isin(labels["close_time"])
+    assert 0 < held.sum() == len(labels) < len(rows) - 700
+    beside = rows.loc[held, ["close_time", *ANSWERS]].reset_index(drop=True)
+    assert_frame_equal(beside, labels[["close_time", *ANSWERS]], check_exact=True)
+    assert rows.loc[~held, [*ANSWERS, "atr_ahead", "ahead_end"]].isna().all(axis=None)
+    assert rows.loc[14:, ["stretch", "log_return", "hour_of_week", "horizon_bars"]].notna().all(axis=None)
+    np.testing.assert_array_equal(rows.loc[held, "atr"], labels["atr"])
+
+
 def test_future_atr_is_the_one_h_bars_later(make_candles, make_direction_labels):
     """`atr_ahead` is ATR(t+h) over close(t), known at the close of bar t+h, across gaps and all."""
     candles = make_candles(2400, missing=[1000, 1001, *range(1500, 1510)])
@@ -70,33 +142,47 @@ def test_future_atr_is_the_one_h_bars_later(make_candles, make_direction_labels)
 
     rows = make_rows(candles, make_direction_labels(candles), HOUR, bridge_bars=3, horizon_bars=14)
 
+    rows = rows[rows["y"].notna()]
     assert rows["ahead_end"].sub(rows["close_time"]).eq(14 * HOUR).all()
     expected = known[rows["ahead_end"]].to_numpy() / close[rows["close_time"]].to_numpy()
     np.testing.assert_array_equal(rows["atr_ahead"], expected)
 
 
-def test_rows_keep_the_labels_and_today_s_candle(make_candles, make_volatility_labels):
-    """Labels come through untouched, and the regressors beside them are of the same close."""
+def test_regressors_are_of_the_row_s_own_close(make_candles, make_volatility_labels):
+    """ATR and hour are those of the candle that closes at close_time."""
     candles = make_candles(1600, missing=[1000, 1001])
-    labels = make_volatility_labels(candles)
 
-    rows = make_rows(candles, labels, HOUR, bridge_bars=3, horizon_bars=14)
+    rows = make_rows(candles, make_volatility_labels(candles), HOUR, bridge_bars=3, horizon_bars=14)
 
-    assert_frame_equal(rows[list(labels.columns)], labels, check_exact=True)
     np.testing.assert_allclose(np.exp(rows["log_atr"]), rows["atr"])
-    np.testing.assert_array_equal(rows["hour_of_week"], hour_of_week(labels["close_time"]))
+    np.testing.assert_array_equal(rows["hour_of_week"], hour_of_week(rows["close_time"]))
+    assert (rows["horizon_bars"] == 14).all()
 
 
-def test_rows_after_a_long_gap_remember_nothing_before_it(make_candles):
+def test_rows_ignore_the_future(make_candles, make_volatility_labels):
+    """Dropping later candles leaves what earlier rows know as it is, to the last bit."""
+    candles = make_candles(1600, missing=range(700, 710))
+    known = ["close_time", "stretch", "log_return", "atr", "hour_of_week", *RANGES, *RETURNS]
+
+    whole, cut = (
+        make_rows(frame, make_volatility_labels(frame), HOUR, bridge_bars=3, horizon_bars=14)
+        for frame in (candles, candles[:1500])
+    )
+
+    assert_frame_equal(cut[known], whole[known].iloc[:1500], check_exact=True)
+
+
+def test_rows_after_a_long_gap_remember_nothing_before_it(make_candles, make_volatility_labels):
     """A gap of four candles makes the regressors start anew; one of three doesn't."""
     for missing, remembers in ((range(800, 803), True), (range(800, 804), False)):
         candles = make_candles(1000, missing=missing)
-        labels = pd.DataFrame({"close_time": candles["open_time"][810:815] + HOUR})
 
-        rows = make_rows(candles, labels, HOUR, bridge_bars=3, horizon_bars=14)
+        rows = make_rows(candles, make_volatility_labels(candles), HOUR, bridge_bars=3, horizon_bars=14)
 
+        rows = rows[807:812]
         assert rows[["log_range_1", "log_range_4"]].notna().all(axis=None)
-        assert rows[["log_atr", "log_range_24", "log_range_720"]].notna().all(axis=None) == remembers
+        for name in ("log_atr", "log_range_24", "log_range_720", "return_24", "return_720"):
+            assert rows[name].notna().all() == remembers
 
 
 def test_usable_rows_have_regressors_and_a_positive_target():
