@@ -1,0 +1,87 @@
+"""What a best result is worth once many were tried: Holm, the deflated Sharpe ratio, CSCV."""
+
+from itertools import combinations
+
+import numpy as np
+from scipy.stats import kurtosis, norm, skew
+
+from stages.common.bars import Floats
+
+ROUNDING = 1e-9  # of a standard deviation: all that a strategy which stays flat has
+N_PARTS = 16  # of the test, half of which choose the best trial: 12,870 ways
+
+
+def holm(p: Floats) -> Floats:
+    """P-values of which the chance that any is below .05 by luck alone is 5 %; shape (n_trials,).
+
+    The k-th smallest is multiplied by the number of those not smaller, and is never below the one before
+    it. Source: Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70.
+    """
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def sharpe(returns: Floats) -> Floats:
+    """Mean over standard deviation of each column of `returns`, shape (n_times, n_trials); 0 of nothing."""
+    spread = returns.std(axis=0)
+    return np.divide(returns.mean(axis=0), spread, out=np.zeros(len(spread)), where=spread > 0)
+
+
+def expected_best(sharpes: Floats) -> float:
+    """Sharpe ratio that the best of as many trials would show if none were worth anything.
+
+    sd (1 - g) Phi^-1(1 - 1/N) + sd g Phi^-1(1 - 1/(N e)), with g Euler's constant and sd the spread of
+    the N trials' Sharpe ratios; 0 of a single trial.
+    Source: Bailey and López de Prado (2014), Journal of Portfolio Management 40(5), 94-107.
+    """
+    n_trials = len(sharpes)
+    if n_trials < 2:
+        return 0.0
+    quantiles = norm.ppf([1 - 1 / n_trials, 1 - 1 / (n_trials * np.e)])
+    return float(sharpes.std(ddof=1) * np.dot([1 - np.euler_gamma, np.euler_gamma], quantiles))
+
+
+def deflated_sharpe(returns: Floats) -> float:
+    """Probability that the best trial's Sharpe ratio is above what the luckiest of so many would show.
+
+    `returns`: shape (n_times, n_trials), of the same times. Phi((SR - SR0) sqrt(T - 1) / sqrt(1 - s SR +
+    (k - 1)/4 SR^2)), SR of the best trial a bar, s and k its returns' skewness and kurtosis, SR0 that of
+    `expected_best`; ½ where it never trades. Source: as there.
+    """
+    sharpes = sharpe(returns)
+    best, bar = returns[:, np.argmax(sharpes)], float(sharpes.max())
+    if best.std() == 0:
+        return 0.5
+    spread = np.sqrt(1 - skew(best) * bar + (kurtosis(best, fisher=False) - 1) / 4 * bar**2)
+    return float(norm.cdf((bar - expected_best(sharpes)) * np.sqrt(len(best) - 1) / spread))
+
+
+def overfitting_probability(returns: Floats) -> float:
+    """How often the best trial on half of the test is below the median of the other half.
+
+    `returns`: shape (n_times, n_trials), n_trials at least 2. The test is cut into 16 parts in order of
+    time; each way takes 8 of them to choose the trial of the highest Sharpe ratio, and ranks it among
+    all on the other 8; ties share their ranks. ½ is luck.
+    Source: Bailey, Borwein, López de Prado and Zhu (2017), Journal of Computational Finance 20(4), 39-69.
+    """
+    parts = np.array_split(returns, N_PARTS)
+    moments = np.array(
+        [[np.full(part.shape[1], len(part)), part.sum(0), (part**2).sum(0)] for part in parts]
+    )
+    halves = np.array(list(combinations(range(N_PARTS), N_PARTS // 2)))
+    ways = np.zeros((len(halves), N_PARTS))
+    np.put_along_axis(ways, halves, 1.0, axis=1)
+    inside, outside = (sharpe_of(np.einsum("wp,pmn->mwn", half, moments)) for half in (ways, 1 - ways))
+    chosen = np.take_along_axis(outside, inside.argmax(axis=1)[:, None], axis=1)
+    n_lower = (outside < chosen).sum(axis=1) + ((outside == chosen).sum(axis=1) - 1) / 2
+    return float(np.mean(np.sign((returns.shape[1] - 1) / 2 - n_lower) + 1) / 2)
+
+
+def sharpe_of(moments: Floats) -> Floats:
+    """Sharpe ratios from the number, sum and sum of squares of returns; `moments` has shape (3, ...)."""
+    mean, square = moments[1:] / moments[0]
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    return np.divide(mean, spread, out=np.zeros(mean.shape), where=spread > ROUNDING)
