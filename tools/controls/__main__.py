@@ -1,0 +1,79 @@
+"""Markets of which the truth is known: is noise called noise, signal signal? `python -m tools.controls`.
+
+Figures are kept in .cache/controls/ as soon as they are known, so that a run that was cut off goes on
+where it was. They are known by the settings that they rest on: empty the folder after a change of code.
+With all controls and at least 40 seeds the table becomes docs/controls.md.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+
+from stages.common.errors import InputError, run
+from stages.common.parallel import parallel_map
+from stages.common.params import check_params, read_params
+from tools.controls.jobs import Job, gather, key, lacking, make_jobs
+from tools.controls.market import Values
+from tools.controls.plan import CONTROLS
+from tools.controls.runs import Figures, measure
+from tools.controls.table import page, table
+
+CACHE = Path(".cache/controls")
+PAGE = Path("docs/controls.md")
+ENOUGH_SEEDS = 40
+
+
+def main() -> None:
+    """Measure what isn't kept, print the table, and write the page if it is complete."""
+    only, n_seeds = read_options()
+    values = read_params()
+    check_params(values)
+    lines = [line for name, of_control in CONTROLS.items() if only in (None, name) for line in of_control]
+    jobs = make_jobs(lines, n_seeds)
+
+    kept = read_kept()
+    missing = [job for job in (lacking(job, values, kept) for job in jobs) if job.runs]
+    parallel_map(partial(measure_and_keep, values=values), missing, "controls")
+    results = gather(jobs, values, read_kept())
+
+    print(table(lines, results))
+    if only is None and n_seeds >= ENOUGH_SEEDS:
+        write_text(PAGE, page(lines, results, f"python -m tools.controls --seeds {n_seeds}"))
+
+
+def read_options() -> tuple[str | None, int]:
+    """`--only` and `--seeds` of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.controls", description=__doc__)
+    parser.add_argument("--only", choices=CONTROLS, help="this control alone")
+    parser.add_argument("--seeds", type=int, default=ENOUGH_SEEDS, help="markets of each setting")
+    options = parser.parse_args()
+    if options.seeds < 1:
+        raise InputError(f"--seeds must be at least 1; received {options.seeds}.")
+    return options.only, options.seeds
+
+
+def measure_and_keep(job: Job, values: Values) -> None:
+    """Measure a job's runs, and keep a file of figures a run."""
+    for measured, figures in zip(job.runs, measure(job.runs, job.seed, values), strict=True):
+        kept = {"run": repr(measured), "seed": job.seed, "figures": figures}
+        write_text(CACHE / f"{key(measured, job.seed, values)}.json", json.dumps(kept, indent=2) + "\n")
+
+
+def read_kept() -> dict[str, Figures]:
+    """All figures that are kept, by their key."""
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"] for path in CACHE.glob("*.json")
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.beside")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""What there is to measure: jobs that share a market, and the key by which a seed's figures are kept."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from tools.controls.market import Values
+from tools.controls.plan import Line
+from tools.controls.runs import EqualRun, Figures, MarketRun, Run, run_values
+
+DRAWS = 10  # of two equal forecasts, for each seed of a market: they cost next to nothing
+
+
+class Job(NamedTuple):
+    """Runs of one market, or of made-up forecasts, and a seed."""
+
+    runs: tuple[Run, ...]
+    seed: int
+
+
+def make_jobs(lines: Iterable[Line], n_seeds: int) -> list[Job]:
+    """Each run of the lines once a seed, seed by seed; those that cost next to nothing last."""
+    runs = list(dict.fromkeys(line.run for line in lines))
+    markets = list(dict.fromkeys(run.market for run in runs if isinstance(run, MarketRun)))
+    groups = [
+        tuple(run for run in runs if isinstance(run, MarketRun) and run.market == market)
+        for market in markets
+    ]
+    jobs = [Job(group, seed) for seed in range(1, n_seeds + 1) for group in groups]
+    equal = tuple(run for run in runs if isinstance(run, EqualRun))
+    return jobs + [Job(equal, seed) for seed in range(1, DRAWS * n_seeds + 1) if equal]
+
+
+def key(run: Run, seed: int, values: Values) -> str:
+    """Changes with whatever a run's figures rest on, but for the code; `values`: those of params.yaml."""
+    blocks = run_values(run, values).items()
+    settings = {name: block for name, block in blocks if name not in ("task", "fetch")}
+    return sha256(json.dumps([repr(run), seed, settings], sort_keys=True).encode()).hexdigest()[:20]
+
+
+def lacking(job: Job, values: Values, kept: Iterable[str]) -> Job:
+    """The job without the runs whose figures are kept."""
+    return Job(tuple(run for run in job.runs if key(run, job.seed, values) not in kept), job.seed)
+
+
+def gather(jobs: Sequence[Job], values: Values, kept: Mapping[str, Figures]) -> dict[Run, list[Figures]]:
+    """Figures of each run, in the order of seeds, of those seeds that are kept."""
+    results: dict[Run, list[Figures]] = {}
+    for runs, seed in jobs:
+        for run in runs:
+            figures = kept.get(key(run, seed, values))
+            if figures is not None:
+                results.setdefault(run, []).append(figures)
+    return results

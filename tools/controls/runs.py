@@ -1,0 +1,109 @@
+"""What is measured on each seed: a market's verdicts, or the test of two forecasts that are equally bad."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+from stages.common.bars import Floats
+from stages.common.params import check_params
+from stages.common.task import TASKS, qlike
+from stages.evaluate.conformal import coverage_block, intervals
+from stages.evaluate.rows import join, opponents
+from stages.evaluate.scores import loss_table, shared_block
+from stages.evaluate.significance import compare, sample_of
+from tools.controls.market import BAR, SYMBOL, Market, Study, Values, control_values, make_studies
+from tools.controls.models import MODELS
+
+Figures = dict[str, float]
+
+FIGURES = (
+    "signal",
+    "edge",
+    "skill_pct",
+    "skill_lo",
+    "skill_hi",
+    "dm_p",
+    "coverage_90_pct",
+    "worst_30d_pct",
+)
+ERROR_SPREAD = 0.2  # of a log forecast: QLIKE of about .02, as of the better forecasts of real volatility
+
+
+class MarketRun(NamedTuple):
+    """A model's answer to a task's question of a market; `model`: of `models.MODELS`."""
+
+    market: Market
+    task: str
+    model: str
+
+
+class EqualRun(NamedTuple):
+    """Two forecasts that are equally bad, whose errors last for `memory_hours`."""
+
+    memory_hours: int
+
+
+Run = MarketRun | EqualRun
+
+
+def run_values(run: Run, values: Values) -> Values:
+    """params.yaml as the run has it."""
+    return control_values(values, run.market.years if isinstance(run, MarketRun) else 3)
+
+
+def measure(runs: Sequence[Run], seed: int, values: Values) -> list[Figures]:
+    """Figures of each run with that seed. `runs`: of one market, or all of equal forecasts."""
+    sections: dict[str, Any] = check_params(run_values(runs[0], values))
+    market_runs = [run for run in runs if isinstance(run, MarketRun)]
+    if not market_runs:
+        return [
+            measure_equal(run.memory_hours, seed, sections) for run in runs if isinstance(run, EqualRun)
+        ]
+    tasks = sorted({run.task for run in market_runs})
+    studies = make_studies(market_runs[0].market, seed, tasks, sections)
+    return [measure_model(studies[run.task], run.model) for run in market_runs]
+
+
+def measure_model(study: Study, model: str) -> Figures:
+    """What evaluate says of the model's forecasts: FIGURES."""
+    task, params = TASKS[study.task], study.sections["evaluate"]
+    question = importlib.import_module(f"stages.evaluate.{study.task}")
+    labels, baselines = (table.assign(symbol=SYMBOL) for table in (study.labels, study.baselines))
+    rows = join(MODELS[study.task, model](study), labels, baselines, task)
+    rows = rows.assign(event=question.event, target=question.target)
+    losses = loss_table(rows, opponents(baselines), task.loss)
+    test, rng = rows["role"] == "test", np.random.default_rng(params.seed)
+    sample = sample_of(rows[test], study.sections["label"].horizon, BAR, params.bootstrap, rng)
+    covered = intervals(rows, question.nonconformity, question.bounds, question.width)
+    block = shared_block(rows[test], losses[test], task.loss, sample, rng)
+    block |= coverage_block(rows, covered, BAR)
+    return {name: float(block[name]) for name in FIGURES}
+
+
+def measure_equal(memory_hours: int, seed: int, sections: dict[str, Any]) -> Figures:
+    """One forecast against the other, in tests as long as those of three years of candles."""
+    split, params = sections["split"], sections["evaluate"]
+    n_times, rng = split.folds * split.test_bars, np.random.default_rng(seed)
+    rows = pd.DataFrame(
+        {
+            "close_time": pd.date_range("2022-01-01", periods=n_times, freq=BAR, tz="UTC"),
+            "fold": np.repeat(np.arange(split.folds), split.test_bars),
+        }
+    )
+    # What is forecast is 1 throughout, so that the losses are of the errors alone.
+    losses = [qlike(np.ones(n_times), lasting_errors(n_times, memory_hours, rng)) for _ in range(2)]
+    sample = sample_of(rows, sections["label"].horizon, BAR, params.bootstrap, rng)
+    result = compare(losses[0], losses[1], sample)
+    return {"verdict": float(result.verdict), "lo": result.lo, "dm_p": result.dm_p}
+
+
+def lasting_errors(n_times: int, memory_hours: float, rng: np.random.Generator) -> Floats:
+    """Log errors: an AR(1) whose autocorrelation falls to 1/e in `memory_hours`; shape (n_times,)."""
+    decay = np.exp(-1 / memory_hours)
+    shock = rng.standard_normal(n_times)
+    shock[1:] *= np.sqrt(1 - decay**2)  # the first has the long-run variance
+    return ERROR_SPREAD * lfilter([1.0], [1.0, -decay], shock)
