@@ -5,10 +5,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import Phase, settings
 
 MakeCandles = Callable[..., pd.DataFrame]
 
 PRICES = ["open", "high", "low", "close"]
+
+# For test_canaries.py, which waits for a failure and no more: to shrink its example may take minutes.
+settings.register_profile(
+    "any_failure", derandomize=True, phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False
+)
 
 
 def random_candles(

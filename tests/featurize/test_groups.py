@@ -40,6 +40,23 @@ def test_features_ignore_the_future(candles, params, known, factor):
         assert_frame_equal(features_of(changed, params).iloc[:rows], expected.iloc[:rows], check_exact=True)
 
 
+@few_examples
+@given(known=st.integers(40, 390), factor=st.floats(0.01, 100))
+@example(known=250, factor=2.0)
+def test_features_ignore_the_future_of_a_torn_and_quiet_market(quiet_candles, params, known, factor):
+    """Nor does what follows a gap, or hours without a trade, reach back to the rows before."""
+    torn = quiet_candles.drop(index=[60, 61, *range(200, 205), 300]).reset_index(drop=True)
+    torn.loc[240:260, "volume"] = 0.0  # though prices move
+    shocked = torn.copy()
+    shocked.loc[torn.index[known:], [*PRICES, "volume"]] *= factor
+    shocked.loc[torn.index[known:], "volume"] += 1.0
+
+    expected = features_of(torn, params)
+    expected = expected[expected["close_time"] <= torn["open_time"][known - 1] + HOUR]
+    for changed in (shocked, torn.iloc[:known]):
+        assert_frame_equal(features_of(changed, params).iloc[: len(expected)], expected, check_exact=True)
+
+
 def test_every_group_sees_its_own_candle(candles, params):
     """Changing candle t changes row t, so that no column is a bar late."""
     candles = candles.iloc[:200]

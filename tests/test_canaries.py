@@ -1,0 +1,325 @@
+"""Leaks planted on purpose: each must be caught by the ordinary tests of the part that it is planted in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+class Canary(NamedTuple):
+    """A leak: in `file`, `sound` becomes `leaky`, and `tests` must fail."""
+
+    file: str
+    sound: str
+    leaky: str
+    tests: str
+
+
+CANARIES = {
+    # What a candle is, and which are there
+    "the candle still forming is fetched": Canary(
+        file="stages/fetch/exchange.py",
+        sound="if first <= row[0] < last]",
+        leaky="if first <= row[0]]",
+        tests="tests/fetch/test_exchange.py",
+    ),
+    "a window that isn't over is accepted": Canary(
+        file="stages/fetch/exchange.py",
+        sound="last_close = just_before - since_open + bar",
+        leaky="last_close = just_before - since_open",
+        tests="tests/fetch/test_exchange.py",
+    ),
+    "the candle that opens at the end is kept": Canary(
+        file="stages/fetch/clean.py",
+        sound='(table["open_time"] < params.end_time)',
+        leaky='(table["open_time"] <= params.end_time)',
+        tests="tests/fetch/test_clean.py",
+    ),
+    "true range against tomorrow's close": Canary(
+        file="stages/common/bars.py",
+        sound='candles["close"].groupby(stretch).shift()',
+        leaky='candles["close"].groupby(stretch).shift(-1)',
+        tests="tests/common/test_bars.py",
+    ),
+    # Features
+    "a feature shifted by -1": Canary(
+        file="stages/featurize/returns.py",
+        sound="close.shift(bars)",
+        leaky="close.shift(-bars)",
+        tests="tests/featurize/test_groups.py",
+    ),
+    "a centred rolling window": Canary(
+        file="stages/featurize/ranges.py",
+        sound='span = candles["high"].rolling(w).max()',
+        leaky='span = candles["high"].rolling(w, center=True, min_periods=1).max()',
+        tests="tests/featurize/test_groups.py",
+    ),
+    "a mean over all rows": Canary(
+        file="stages/featurize/ratios.py",
+        sound="usual = values.rolling(longest).mean()",
+        leaky="usual = values.rolling(longest).mean() * 0 + values.mean()",
+        tests="tests/featurize/test_groups.py",
+    ),
+    "a backward fill over the look-back": Canary(
+        file="stages/featurize/groups.py",
+        sound="features = pd.concat(parts, ignore_index=True)",
+        leaky="features = pd.concat(parts, ignore_index=True).bfill()",
+        tests="tests/featurize/test_groups.py",
+    ),
+    "a backward fill over hours without a trade": Canary(
+        file="stages/featurize/volume.py",
+        sound="vwap.fillna(close)",
+        leaky="vwap.bfill().fillna(close)",
+        tests="tests/featurize/test_groups.py",
+    ),
+    "a feature scaled by its stretch's last close": Canary(
+        file="stages/featurize/groups.py",
+        sound='/ candles["close"].iloc[0]',
+        leaky='/ candles["close"].iloc[-1]',
+        tests="tests/featurize/test_groups.py",
+    ),
+    "features dated by their candle's open": Canary(
+        file="stages/featurize/groups.py",
+        sound='close_time = candles["open_time"] + bar',
+        leaky='close_time = candles["open_time"]',
+        tests="tests/featurize/test_groups.py",
+    ),
+    # Labels and folds
+    "a split without a purge before val": Canary(
+        file="stages/label/folds.py",
+        sound="ended_before(times[:val], times[val:], horizon * bar)",
+        leaky="times[:val]",
+        tests="tests/label/test_folds.py",
+    ),
+    "a split without a purge before test": Canary(
+        file="stages/label/folds.py",
+        sound="ended_before(times[val:test], times[test:end], horizon * bar)",
+        leaky="times[val:test]",
+        tests="tests/label/test_folds.py",
+    ),
+    "a purge that is a bar short": Canary(
+        file="stages/label/folds.py",
+        sound="part[part + reach < following[0]]",
+        leaky="part[part + reach <= following[0]]",
+        tests="tests/label/test_folds.py",
+    ),
+    "val rows in train": Canary(
+        file="stages/label/folds.py",
+        sound="ended_before(times[:val], times[val:], horizon * bar)",
+        leaky="ended_before(times[:test], times[test:], horizon * bar)",
+        tests="tests/label/test_folds.py",
+    ),
+    "a direction's label end a bar early": Canary(
+        file="stages/label/direction.py",
+        sound='"end": end,',
+        leaky='"end": end - 1,',
+        tests="tests/label/test_direction.py",
+    ),
+    "a volatility's label end a bar early": Canary(
+        file="stages/label/volatility.py",
+        sound='"end": end,',
+        leaky='"end": end - 1,',
+        tests="tests/label/test_volatility.py",
+    ),
+    "label ends dated by their candle's open": Canary(
+        file="stages/label/rows.py",
+        sound='"label_end": close_time[end],',
+        leaky='"label_end": bars["open_time"].astype("datetime64[ms, UTC]").array[end],',
+        tests="tests/label/test_rows.py",
+    ),
+    "ATR scaled by tomorrow's close": Canary(
+        file="stages/label/rows.py",
+        sound='bars["atr"].to_numpy(np.float64)[rows] / close[rows]',
+        leaky='bars["atr"].to_numpy(np.float64)[rows] / close[rows + 1]',
+        tests="tests/label/test_rows.py",
+    ),
+    # Baselines
+    "a baseline fitted on labels that are still running": Canary(
+        file="stages/baseline/refit.py",
+        sound="may_train[:row] & (known[:row] <= now[row])",
+        leaky="may_train[:row]",
+        tests="tests/baseline/test_refit.py",
+    ),
+    "a baseline's level from all rows": Canary(
+        file="stages/baseline/refit.py",
+        sound="bias = np.mean(y[past] / np.exp(line.at(X[past], hour[past])))",
+        leaky="bias = np.nanmean(y / np.exp(line.at(X, hour)))",
+        tests="tests/baseline/test_refit.py",
+    ),
+    "a baseline that looks at centred ranges": Canary(
+        file="stages/baseline/rows.py",
+        sound="ranges.rolling(span).mean()",
+        leaky="ranges.rolling(span, center=True).mean()",
+        tests="tests/baseline/test_rows.py",
+    ),
+    "past returns that are yet to come": Canary(
+        file="stages/baseline/rows.py",
+        sound="(close - closes.shift(n))",
+        leaky="(closes.shift(-n) - close)",
+        tests="tests/baseline/test_rows.py",
+    ),
+    "GARCH fitted up to its next refit": Canary(
+        file="stages/baseline/volatility.py",
+        sound="model = fit_garch(percent_return[first : now + 1], model)",
+        leaky="model = fit_garch(percent_return[first : ahead.stop], model)",
+        tests="tests/baseline/test_garch.py",
+    ),
+    "sizing that learns from ATRs as if a label's end told them": Canary(
+        file="stages/baseline/sizing.py",
+        sound='target="atr_ahead", ended="ahead_end"',
+        leaky='target="atr_ahead", ended="label_end"',
+        tests="tests/baseline/test_sizing.py",
+    ),
+    # Training
+    "a scaler fitted on all rows of the table": Canary(
+        file="stages/train/windows.py",
+        sound="rows = table[held].astype(np.float64)",
+        leaky="rows = table.astype(np.float64)",
+        tests="tests/train/test_windows.py",
+    ),
+    "a window that ends with the next row": Canary(
+        file="stages/train/windows.py",
+        sound="row = pd.Index(known).get_indexer(pd.Index(moments))",
+        leaky="row = pd.Index(known).get_indexer(pd.Index(moments) + bar)",
+        tests="tests/train/test_windows.py",
+    ),
+    "a row that is missing taken from later": Canary(
+        file="stages/train/windows.py",
+        sound=".get_indexer(pd.Index(moments))",
+        leaky='.get_indexer(pd.Index(moments), method="bfill")',
+        tests="tests/train/test_windows.py",
+    ),
+    "a backward fill before the baseline's first fit": Canary(
+        file="stages/train/rows.py",
+        sound="forecast[name].to_numpy(np.float64)",
+        leaky="forecast[name].bfill().to_numpy(np.float64)",
+        tests="tests/train/test_rows.py",
+    ),
+    "a start and class weights from all rows": Canary(
+        file="stages/train/rows.py",
+        sound='train = chosen[chosen["role"] == "train"]',
+        leaky="train = chosen",
+        tests="tests/train/test_rows.py",
+    ),
+    "a scaler fitted on all rows of a fold": Canary(
+        file="stages/train/fitting.py",
+        sound='feature_moments(job.table, train["end"].to_numpy(), params.window)',
+        leaky='feature_moments(job.table, job.fold.rows["end"].to_numpy(), params.window)',
+        tests="tests/train/test_fitting.py",
+    ),
+    "an epoch chosen on test": Canary(
+        file="stages/train/fitting.py",
+        sound='job.params, job.fold.of("train"), job.fold.of("val")',
+        leaky='job.params, job.fold.of("train"), job.fold.of("test").assign(role="val")',
+        tests="tests/train/test_fitting.py",
+    ),
+    # Evaluation
+    "a best baseline chosen on test": Canary(
+        file="stages/evaluate/scores.py",
+        sound='val = rows["role"] == "val"',
+        leaky='val = rows["role"] == "test"',
+        tests="tests/evaluate/test_scores.py",
+    ),
+    "one best baseline for all folds": Canary(
+        file="stages/evaluate/scores.py",
+        sound='losses.loc[rows["fold"] == fold, "best"] = losses[name]',
+        leaky='losses["best"] = losses[name]',
+        tests="tests/evaluate/test_scores.py",
+    ),
+    "ic pooled over folds": Canary(
+        file="stages/evaluate/scores.py",
+        sound='"ic": averaged(spearman, rows, "delta", "target")',
+        leaky='"ic": spearman(rows["delta"].to_numpy(), rows["target"].to_numpy())',
+        tests="tests/evaluate/test_scores.py",
+    ),
+    "auc pooled over folds": Canary(
+        file="stages/evaluate/scores.py",
+        sound='"auc": averaged(auc, rows, "delta", "event"),\n        "auc_ref"',
+        leaky='"auc": auc(rows["delta"].to_numpy(), rows["event"].to_numpy()),\n        "auc_ref"',
+        tests="tests/evaluate/test_scores.py",
+    ),
+    "auc of train and val pooled over folds": Canary(
+        file="stages/evaluate/scores.py",
+        sound='"auc": averaged(auc, rows, "delta", "event"),\n        "hit_rate"',
+        leaky='"auc": auc(rows["delta"].to_numpy(), rows["event"].to_numpy()),\n        "hit_rate"',
+        tests="tests/evaluate/test_scores.py",
+    ),
+    "every figure pooled over symbols": Canary(
+        file="stages/evaluate/scores.py",
+        sound='in rows.groupby(["fold", "symbol"])] or [rows]',
+        leaky='in rows.groupby("fold")] or [rows]',
+        tests="tests/evaluate/test_scores.py",
+    ),
+    "sets that rank outcomes before they are known": Canary(
+        file="stages/evaluate/conformal.py",
+        sound='for name in ("close_time", "label_end")',
+        leaky='for name in ("close_time", "close_time")',
+        tests="tests/evaluate/test_conformal.py",
+    ),
+    "spreads of errors fitted on test": Canary(
+        file="stages/evaluate/volatility.py",
+        sound='val = error.where(rows["role"] == "val")',
+        leaky="val = error",
+        tests="tests/evaluate/test_information.py",
+    ),
+    "an exposure sized on test": Canary(
+        file="stages/evaluate/trading.py",
+        sound='val = rows[rows["role"] == "val"]',
+        leaky='val = rows[rows["role"] == "test"]',
+        tests="tests/evaluate/test_trading.py",
+    ),
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the code, its tests and its settings."""
+    for folder in ("stages", "tests", "tools"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("pyproject.toml", "params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / file, tmp_path)
+    return tmp_path
+
+
+def run_tests(project: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run files of ordinary tests until the first test that fails; always with the same examples."""
+    options = ["-q", "-x", "-n", "0", "-p", "no:randomly", "--hypothesis-profile=any_failure"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=project,
+        env=os.environ | {"COLUMNS": "200"},  # or else the reason of a failure is cut off
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("canary", CANARIES.values(), ids=list(CANARIES))
+def test_a_planted_leak_is_caught(project, canary):
+    """An ordinary test fails by what it asserts: a copy that only crashes would prove nothing."""
+    source = project / canary.file
+    text = source.read_text(encoding="utf-8")
+    assert text.count(canary.sound) == 1, f"{canary.file} no longer has: {canary.sound}"
+    source.write_text(text.replace(canary.sound, canary.leaky), encoding="utf-8")
+
+    result = run_tests(project, canary.tests)
+
+    assert result.returncode == 1, result.stdout + result.stderr
+    failed = rf"^FAILED {re.escape(canary.tests)}::test_.+ - (AssertionError|assert |Failed: DID NOT RAISE)"
+    assert re.search(failed, result.stdout, re.MULTILINE), result.stdout
+
+
+def test_without_a_leak_the_same_tests_pass(project):
+    """A copy as it is has nothing to catch, so what catches the leaks is not the copying."""
+    result = run_tests(project, *dict.fromkeys(canary.tests for canary in CANARIES.values()))
+
+    assert result.returncode == 0, result.stdout
