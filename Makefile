@@ -15,7 +15,7 @@ endif
 IN_VENV := . $(BIN)/activate &&
 INSTALLED := .venv/installed
 
-.PHONY: help repro test lint check compare original lock
+.PHONY: help repro test test-slow lint check compare controls original lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,8 +32,11 @@ repro: $(INSTALLED)  ## set up, check params.yaml, run what has changed
 	@$(IN_VENV) python -m tools.check
 	$(IN_VENV) dvc repro
 
-test: $(INSTALLED)  ## set up, run the tests
-	$(IN_VENV) python -m pytest -q -n auto --dist loadfile
+test: $(INSTALLED)  ## set up, run the tests, all but the slow ones
+	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
+
+test-slow: $(INSTALLED)  ## run the slow tests: planted leaks, and the controls with few seeds
+	$(IN_VENV) python -m pytest -q -n auto -m slow
 
 lint: $(INSTALLED)  ## ruff and mypy
 	$(IN_VENV) ruff check . && ruff format --check . && mypy
@@ -43,6 +46,9 @@ check: $(INSTALLED)  ## check params.yaml
 
 compare: $(INSTALLED)  ## metrics and parameters of the workspace against BASE, as Markdown
 	@$(IN_VENV) python -m tools.compare $(BASE)
+
+controls: $(INSTALLED)  ## markets of which the truth is known: is noise called noise? Up to two hours; resumable
+	$(IN_VENV) python -m tools.controls
 
 # ORIGINAL is the run that this project grew out of; VOLATILITY asks the other question of its candles, as
 # the pipeline would by default.

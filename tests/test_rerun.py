@@ -1,5 +1,6 @@
 """The rerun contract, row by row, driven through the real dvc on a tiny simulated market."""
 
+import json
 import os
 import re
 import shutil
@@ -148,8 +149,10 @@ def test_nothing_reruns_when_nothing_changed(project):
         ({"split.warmup_bars": 210}, AFTER_LABEL),
         ({"featurize.groups": ["returns", "clock"]}, AFTER_FEATURIZE),
         ({"baseline.refit_bars": 100}, AFTER_BASELINE),
+        ({"baseline.slow_refit_bars": 700}, AFTER_BASELINE),
         ({"train.units": 3}, ["train", "evaluate"]),
         ({"evaluate.bootstrap": 101}, ["evaluate"]),
+        ({"evaluate.cost_bps": 6.0}, ["evaluate"]),
         ({"fetch.end": "2022-03-16"}, EVERYTHING),
         ({"fetch.exchange.name": "kraken"}, []),
     ],
@@ -243,8 +246,34 @@ def test_an_experiment_asks_the_other_question(project):
     assert "| task" in page
     assert "| test.skill_pct" in page
 
+    trials = project.run("python", "-m", "tools.trials")
+    assert re.findall(r"^\| (direction|volatility)", trials, re.M)
+    assert "Trials on these test rows:" in trials
+
     output = project.run("dvc", "exp", "run", "-S", "task=direction")
     assert re.findall(r"^Running stage '(\w+)'", output, re.M) == []
+
+
+def test_true_range_goes_through_everything(project):
+    """The target that shares nothing with today's ATR is one setting away, and has all figures."""
+    project.set_params({"task": "volatility", "label.volatility.target": "true_range"})
+
+    assert project.reruns() == AFTER_LABEL
+    metrics = json.loads((project.folder / "results/metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics["baselines"]) > {"naive", "har_hour_of_week", "garch", "boosting"}
+    assert metrics["test"]["width"] > 0
+
+
+def test_every_try_is_counted(project):
+    """Runs of `dvc repro` and of other settings stand in one table, each with what sets it apart."""
+    for units in (4, 5):
+        project.set_params({"train.units": units, "train.learning_rate": 0.01, "train.offset": "none"})
+        project.reruns()
+
+    table = project.run("python", "-m", "tools.trials")
+
+    assert all(re.search(rf"^\| direction.*train.units={units}", table, re.M) for units in (4, 5))
+    assert "Probability of backtest overfitting" in table
 
 
 @pytest.mark.parametrize(

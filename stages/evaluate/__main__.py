@@ -8,12 +8,13 @@ import pandas as pd
 from stages.common.bars import bar_length
 from stages.common.errors import InputError, run
 from stages.common.params import load_params, load_value
-from stages.common.tables import fresh_folder, read_table, read_tables
+from stages.common.tables import fresh_folder, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables, scatter
-from stages.evaluate.metrics import as_json, baseline_losses, make_metrics, rounded
+from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.plots import draw, save
+from stages.evaluate.report import page
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.scores import loss_table
 from stages.evaluate.verdict import sentence
@@ -25,20 +26,20 @@ def main() -> None:
     """Read predictions, labels, baselines and training curves; write results/, all but its train/."""
     params = load_params("evaluate", EvaluateParams)
     task = load_value("task", str)
-    horizon_bars = load_value("label.horizon", int)
     bar = bar_length(load_value("fetch.timeframe", str))
     question = importlib.import_module(f"stages.evaluate.{task}")
+    by = Setting(question, TASKS[task].loss, load_value("label.horizon", int), bar, params)
 
     predictions, baselines = read_table("data/predictions.parquet"), read_symbols("data/baselines")
     rows = join(predictions, read_symbols("data/labels"), baselines, TASKS[task])
     rows = rows.assign(event=question.event, target=question.target)
-    losses = loss_table(rows, opponents(baselines), TASKS[task].loss)
+    losses = loss_table(rows, opponents(baselines), by.loss)
     test = rows[rows["role"] == "test"]
-    metrics = rounded(
-        make_metrics(rows, losses, TASKS[task].loss, horizon_bars=horizon_bars, bar=bar, params=params)
-        | {task: question.block(test, YEAR / bar), "baselines": baseline_losses(rows, losses)}
-    )
-    tables = make_tables(rows, losses, read_curves("results/train"), question.calls(test), question.SCALE)
+    findings = judge(rows, losses, by)
+    own_block = question.block(test, YEAR / bar)
+    metrics = rounded(make_metrics(rows, losses, findings.test, own_block, task))
+    curves = make_tables(test, read_curves("results/train"), question.calls(test), question.SCALE)
+    tables = findings.tables | curves
     pictures = draw(tables, scatter(test), question.WORDS, metrics["test"])
 
     with fresh_folder("results/plots") as folder:
@@ -47,6 +48,9 @@ def main() -> None:
     with fresh_folder("results/figures") as folder:
         for plot, picture in pictures.items():
             save(picture, folder / f"{plot}.png")
+        images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
+    write_table("results/hourly.parquet", findings.hourly)
+    write_text("results/report.html", page(sentence(metrics, task), metrics, tables, images))
     write_text("results/metrics.json", as_json(metrics))
     n_lost = len(predictions) - len(rows)
     print(f"evaluate: {len(rows)} rows, {n_lost} left out for want of a baseline's forecast")

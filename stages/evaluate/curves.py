@@ -4,8 +4,6 @@ import numpy as np
 import pandas as pd
 
 from stages.common.bars import Ints
-from stages.evaluate.scores import best_baselines
-from stages.evaluate.significance import gain_pct
 
 CALIBRATION_BINS = 10
 CALLS_SHOWN = 1000
@@ -13,19 +11,13 @@ SCATTER_SHOWN = 2000
 
 
 def make_tables(
-    rows: pd.DataFrame,
-    losses: pd.DataFrame,
-    curves: dict[str, pd.DataFrame],
-    calls_of_test: pd.DataFrame,
-    scale: float,
+    test: pd.DataFrame, curves: dict[str, pd.DataFrame], calls_of_test: pd.DataFrame, scale: float
 ) -> dict[str, pd.DataFrame]:
     """Every table by its name in results/plots; forecasts and outcomes times `scale`."""
-    test = rows[rows["role"] == "test"]
     return {
         "training": training(curves),
         "forecast": forecast(test, scale),
         "calibration": calibration(test, scale),
-        "folds": folds(rows, losses),
         "calls": calls(calls_of_test),
     }
 
@@ -68,22 +60,6 @@ def calibration(test: pd.DataFrame, scale: float) -> pd.DataFrame:
     groups = test.groupby(tenth)
     means = scale * groups[["forecast", "y"]].mean().rename(columns={"y": "outcome"})
     return means.assign(rows=groups.size()).reset_index(drop=True)
-
-
-def folds(rows: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:
-    """Skill and edge of each fold's test rows, and the baseline that was its best on val."""
-    test = rows["role"] == "test"
-    totals = losses[test].groupby(rows.loc[test, "fold"]).sum()
-    best = best_baselines(rows, losses.drop(columns=["model", "best"]))
-    table = pd.DataFrame(
-        {
-            "fold": totals.index,
-            "skill_pct": gain_pct(totals["model"].to_numpy(), totals["naive"].to_numpy()),
-            "edge_pct": gain_pct(totals["model"].to_numpy(), totals["best"].to_numpy()),
-            "best_baseline": [best[fold] for fold in totals.index],
-        }
-    )
-    return table.sort_values("fold", key=lambda fold: fold.astype(int))
 
 
 def calls(each: pd.DataFrame) -> pd.DataFrame:

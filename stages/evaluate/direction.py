@@ -5,6 +5,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score
 
 from stages.common.bars import Bools, Floats
+from stages.common.task import log_loss
 from stages.evaluate.scores import auc
 
 SCALE = 1.0  # of a forecast, for reading
@@ -46,6 +47,45 @@ def calls(rows: pd.DataFrame) -> pd.DataFrame:
             "predicted": np.where(called_up(rows), "up", "down"),
         }
     )
+
+
+def stance(rows: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Side of the market, 1, -1 or 0, and forecast of ATR over close to size it by; shape (n_rows,) each.
+
+    Up where p is above the naive p, down where it is below; the size is nothing that the model says.
+    """
+    return np.sign(rows["delta"].to_numpy(np.float64)), rows["sizing_atr"].to_numpy(np.float64)
+
+
+def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
+    """Log of the probability that the score gives to what came, in nats; shape (n_rows,)."""
+    return -log_loss(rows["y"].to_numpy(np.float64), score)
+
+
+def nonconformity(rows: pd.DataFrame) -> Floats:
+    """One less the probability that was given to what came; shape (n_rows,)."""
+    p = rows["forecast"].to_numpy(np.float64)
+    return np.where(event(rows), 1 - p, p)
+
+
+def bounds(ranked: list[float], misses: float) -> tuple[float, float]:
+    """No lowest nonconformity, and the highest in a set of outcomes that a share `misses` may miss.
+
+    Of n in rising order the one at rank ceil((n + 1)(1 - misses)). Beyond n, as it is where `misses` is
+    0 or less or nothing is ranked, there is no highest: the set is both outcomes. Where `misses` is 1
+    or more it is none.
+    """
+    if misses >= 1:
+        return -np.inf, -np.inf
+    n_beyond = int((len(ranked) + 1) * misses)
+    return -np.inf, ranked[-n_beyond] if n_beyond > 0 else np.inf
+
+
+def width(rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
+    """Number of outcomes in each row's set, 0 to 2; shape (n_rows,)."""
+    p = rows["forecast"].to_numpy(np.float64)
+    up, down = ((lo <= misfit) & (misfit <= hi) for misfit in (1 - p, p))
+    return up.astype(np.float64) + down
 
 
 def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:

@@ -19,7 +19,9 @@ def draw(
         "training": training(tables["training"]),
         "forecast": forecast(tables["forecast"], words),
         "calibration": calibration(tables["calibration"], words),
+        "forecasts": forecasts(tables["forecasts"]),
         "folds": folds(tables["folds"]),
+        "months": months(tables["months"]),
         "calls": calls(tables["calls"], scatter, words, test["ic"]),
     }
 
@@ -104,9 +106,43 @@ def folds(table: pd.DataFrame) -> Figure:
         axes.bar_label(bars, fmt="%.3g", fontsize=8, padding=2)
     axes.axhline(0, color=BLACK, lw=0.8)
     best = table["best_baseline"].str.replace("_", " ")
-    axes.set_xticks(place, [f"fold {fold}\n{name}" for fold, name in zip(table["fold"], best, strict=True)])
+    names = [f"fold {fold}\n{name}" for fold, name in zip(table["fold"], best, strict=True)]
+    axes.set_xticks(place, [*names[:-1], "all folds"])
     axes.margins(y=0.12)
     tidy(axes, "Skill over naive, edge over the best baseline", "", "% of their loss saved")
+    legend_above(axes)
+    return figure
+
+
+def forecasts(table: pd.DataFrame) -> Figure:
+    """Skill of the network and of each baseline, least loss on top, with its interval."""
+    figure = Figure(figsize=(8, 1.4 + 0.4 * len(table)), layout="constrained")
+    axes = figure.subplots()
+    place = np.arange(len(table))[::-1]
+    reach = [table["skill_pct"] - table["skill_lo"], table["skill_hi"] - table["skill_pct"]]
+    axes.errorbar(table["skill_pct"], place, xerr=np.maximum(reach, 0), fmt="none", ecolor=GREY, lw=2)
+    for mine, colour in ((True, ORANGE), (False, BLUE)):
+        chosen = (table["forecast"] == "model") == mine
+        axes.plot(table["skill_pct"][chosen], place[chosen], "o", color=colour)
+    axes.axvline(0, color=BLACK, lw=0.8)
+    axes.set_yticks(place, table["forecast"].replace("model", "network").str.replace("_", " "))
+    tidy(axes, "Skill of each forecast, 90 % intervals", "% of the naive forecast's loss saved", "")
+    return figure
+
+
+def months(table: pd.DataFrame) -> Figure:
+    """Skill of each month of the test, the pooled one as a line."""
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    axes = figure.subplots()
+    each, pooled = table[:-1], table["skill_pct"].iloc[-1]
+    place = np.arange(len(each))
+    axes.bar(place, each["skill_pct"], color=BLUE)
+    axes.axhline(pooled, color=ORANGE, lw=1.5, ls="--", label=f"all months: {pooled:.3g} %")
+    axes.axhline(0, color=BLACK, lw=0.8)
+    step = -(-len(each) // 16)
+    axes.set_xticks(place[::step], each["month"][::step], rotation=45, ha="right")
+    axes.margins(x=0.01)
+    tidy(axes, "Skill month by month", "", "% of the naive forecast's loss saved")
     legend_above(axes)
     return figure
 

@@ -18,14 +18,7 @@ from stages.common.bars import Bools, Floats
 from stages.common.errors import InputError
 from stages.evaluate import calibration
 from stages.evaluate.calibration import Loss
-from stages.evaluate.significance import (
-    block_bars,
-    block_starts,
-    compare,
-    fold_gains,
-    gain_pct,
-    too_short,
-)
+from stages.evaluate.significance import Sample, compare, fold_gains, gain_pct
 
 
 def loss_table(rows: pd.DataFrame, opponents: list[str], loss: Loss) -> pd.DataFrame:
@@ -119,34 +112,21 @@ def split_block(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
 
 
 def shared_block(
-    rows: pd.DataFrame,
-    losses: pd.DataFrame,
-    loss: Loss,
-    *,
-    horizon_bars: int,
-    bar: pd.Timedelta,
-    replicates: int,
-    rng: np.random.Generator,
+    rows: pd.DataFrame, losses: pd.DataFrame, loss: Loss, sample: Sample, rng: np.random.Generator
 ) -> dict[str, float]:
-    """All figures of the test split, the same keys for both tasks; never NaN. `loss` made `losses`."""
-    hour, times = pd.factorize(rows["close_time"], sort=True)
-    fold, _ = pd.factorize(rows["fold"])
-    short, block = too_short(len(times), horizon_bars, bar), block_bars(len(times), horizon_bars, bar)
-    starts = block_starts(len(times), block, replicates, rng)
+    """What the losses and ranks of the test split say; never NaN. `loss` made `losses`."""
     model, naive, best = (losses[name].to_numpy() for name in ("model", "naive", "best"))
-    skill = compare(model, naive, hour=hour, fold=fold, starts=starts, block=block)
-    edge = compare(model, best, hour=hour, fold=fold, starts=starts, block=block)
-    signal = 0 if short else skill.verdict
+    skill, edge = compare(model, naive, sample), compare(model, best, sample)
     y, score, naive_score = (rows[name].to_numpy(np.float64) for name in ("y", "score", "naive"))
     ignorant = with_know_nothings(rows, rng)
     return {
-        "signal": signal,
-        "too_short": int(short),
+        "signal": skill.verdict,
+        "too_short": int(sample.short),
         "skill_pct": skill.pct,
         "skill_lo": skill.lo,
         "skill_hi": skill.hi,
         "dm_p": skill.dm_p,
-        "edge": 0 if short else min(edge.verdict, max(signal, 0)),
+        "edge": min(edge.verdict, max(skill.verdict, 0)),
         "edge_pct": edge.pct,
         "edge_lo": edge.lo,
         "edge_hi": edge.hi,
@@ -155,7 +135,7 @@ def shared_block(
             float(gain_pct(model.sum(), losses[name].sum()))
             for name in losses.columns.drop(["model", "best"])
         ),
-        "fold_win_rate": float((fold_gains(model, best, fold) > 0).mean()),
+        "fold_win_rate": float((fold_gains(model, best, sample.fold) > 0).mean()),
         "auc": averaged(auc, rows, "delta", "event"),
         "auc_ref": max(averaged(auc, ignorant, name, "event") for name in ("constant", "shuffled")),
         "ic": averaged(spearman, rows, "delta", "target"),
@@ -163,6 +143,4 @@ def shared_block(
         "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
         "cal_slope": calibration.slope(y, score, naive_score, loss),
         "cal_intercept": calibration.intercept(y, score, loss),
-        "n_rows": len(rows),
-        "n_eff": len(times) / horizon_bars,
     }

@@ -1,20 +1,22 @@
-"""Is a difference of losses more than luck? A block bootstrap, a Diebold-Mariano test, and their verdict.
+"""Is a difference of losses more than luck? An interval, a Diebold-Mariano test, and their verdict.
 
 Forecast errors last for weeks, so that hours next to each other say nearly the same: both take that
-into account.
+into account, and so does the block bootstrap for what has no loss, as a Sharpe ratio.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from stages.common.bars import Floats, Ints
 
 FOUR_WEEKS = pd.Timedelta(weeks=4)
 MIN_BLOCKS = 20  # fewer say nothing of how blocks differ
-N_COSINES = 16
+# Of the long-run variance. Errors of volatility forecasts last up to a month: with the usual 16, equal
+# forecasts with such errors are told apart in 8 % of tests of 13,600 hours at a nominal 5 %, with 8 in 6 %.
+N_COSINES = 8
 
 
 class Comparison(NamedTuple):
@@ -25,6 +27,20 @@ class Comparison(NamedTuple):
     hi: float
     dm_p: float
     verdict: int
+
+
+class Sample(NamedTuple):
+    """How the rows of a test count: `hour` and `fold` number each row's time and fold from 0.
+
+    `starts` and `block`: the bootstrap's, as `block_starts` and `block_bars` give them. `short`: too short
+    for a verdict.
+    """
+
+    hour: Ints
+    fold: Ints
+    starts: Ints
+    block: int
+    short: bool
 
 
 def gain_pct(loss: Floats | float, reference: Floats | float) -> Floats:
@@ -82,13 +98,6 @@ def resampled_sums(values: Floats, starts: Ints, block: int) -> Floats:
     return (running[starts + lengths] - running[starts]).sum(axis=1)
 
 
-def gain_interval(loss: Floats, reference: Floats, starts: Ints, block: int) -> tuple[float, float]:
-    """90 % percentile interval of the gain, in percent; both series resampled by the same blocks."""
-    gains = gain_pct(resampled_sums(loss, starts, block), resampled_sums(reference, starts, block))
-    lo, hi = np.quantile(gains, [0.05, 0.95])
-    return float(lo), float(hi)
-
-
 def long_run_variance(values: Floats, n_cosines: int) -> float:
     """Equal-weighted cosine estimate of the long-run variance of `values`, shape (n_times,).
 
@@ -99,6 +108,25 @@ def long_run_variance(values: Floats, n_cosines: int) -> float:
     angle = np.pi * np.outer(np.arange(1, n_cosines + 1), np.arange(n_times) + 0.5) / n_times
     projections = np.sqrt(2 / n_times) * (np.cos(angle) @ values)
     return float(np.mean(projections**2))
+
+
+def gain_interval(loss: Floats, reference: Floats) -> tuple[float, float]:
+    """90 % interval of the gain, in percent, from the series of both losses in order of time.
+
+    The delta method: the gain's error is that of the mean of (ratio reference - loss) / mean reference,
+    by the same long-run variance and t distribution as the test. (Of two forecasts that are equally bad,
+    with errors that last a month, it calls one better in 6 % of tests of 13,600 hours; percentiles of a
+    block bootstrap, with blocks of four weeks, in 14 %.)
+    """
+    ratio = 1 - float(gain_pct(loss.sum(), reference.sum())) / 100
+    centre, level = 100 * (1 - ratio), reference.mean()
+    if len(loss) < 2 or level == 0:
+        return centre, centre
+    influence = (ratio * reference - loss) / level
+    n_cosines = min(N_COSINES, len(loss) - 1)
+    error = 100 * np.sqrt(long_run_variance(influence, n_cosines) / len(loss))
+    half = float(stdtrit(n_cosines, 0.95) * error)
+    return centre - half, centre + half
 
 
 def dm_p(difference: Floats) -> float:
@@ -124,18 +152,28 @@ def better(lo: float, p: float, gains: Floats) -> bool:
     return lo > 0 and p < 0.05 and n_untied >= 2 and 3 * n_gained >= 2 * n_untied
 
 
-def compare(
-    loss: Floats, reference: Floats, *, hour: Ints, fold: Ints, starts: Ints, block: int
-) -> Comparison:
+def sample_of(
+    rows: pd.DataFrame, horizon_bars: int, bar: pd.Timedelta, replicates: int, rng: np.random.Generator
+) -> Sample:
+    """The sample that these rows of a test make, by their close_time and fold."""
+    hour, times = pd.factorize(rows["close_time"], sort=True)
+    fold, _ = pd.factorize(rows["fold"])
+    block = block_bars(len(times), horizon_bars, bar)
+    starts = block_starts(len(times), block, replicates, rng)
+    return Sample(hour, fold, starts, block, too_short(len(times), horizon_bars, bar))
+
+
+def compare(loss: Floats, reference: Floats, sample: Sample) -> Comparison:
     """A forecast's losses against a reference's, row by row on the same rows.
 
-    `hour` and `fold` number the rows' times and folds from 0. The losses of an hour's symbols are added
-    for the interval and averaged for the test, for they share their luck. The verdict is 1 where the
-    forecast is better by every rule, -1 where the reference is, else 0.
+    The losses of an hour's symbols are added for the interval and averaged for the test, for they share
+    their luck. The verdict is 1 where the forecast is better by every rule, -1 where the reference is,
+    else 0.
     """
+    hour = sample.hour
     hourly, hourly_reference = sums(loss, hour), sums(reference, hour)
-    lo, hi = gain_interval(hourly, hourly_reference, starts, block)
+    lo, hi = gain_interval(hourly, hourly_reference)
     p = dm_p(sums(reference - loss, hour) / np.bincount(hour))
-    gains = fold_gains(loss, reference, fold)
-    verdict = int(better(lo, p, gains)) - int(better(-hi, 1 - p, -gains))
+    gains = fold_gains(loss, reference, sample.fold)
+    verdict = 0 if sample.short else int(better(lo, p, gains)) - int(better(-hi, 1 - p, -gains))
     return Comparison(float(gain_pct(loss.sum(), reference.sum())), lo, hi, p, verdict)

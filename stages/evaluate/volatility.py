@@ -5,6 +5,7 @@ import pandas as pd
 
 from stages.common.bars import Bools, Floats
 
+MIN_VARIANCE = 1e-4  # of ln y: no range is foretold to 1 %, and val rows may agree by chance
 SCALE = 100.0  # of a forecast, for reading: percent of price
 WORDS = {
     "unit": "range of a bar, % of price",
@@ -35,6 +36,53 @@ def fifths(values: pd.Series, symbol: pd.Series) -> pd.Series:
     """Fifth of its symbol's rows that each value is in, "1" to "5"; ties share one."""
     share_below = (values.groupby(symbol).rank() - 0.5) / values.groupby(symbol).transform("size")
     return (share_below * 5 + 1).astype(int).astype(str)
+
+
+def stance(rows: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Side of the market, always 1, and forecast of ATR over close to size it by; shape (n_rows,) each."""
+    return np.ones(len(rows)), rows["forecast"].to_numpy(np.float64)
+
+
+def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
+    """Log density of y, in nats, where ln y ~ N(score + m, v); shape (n_rows,).
+
+    m and v are the mean and the variance of ln y - score on the val rows of the row's fold and symbol,
+    or of its fold if the symbol has none there, so that only the shape of the scores counts, not their
+    level. v is at least 1e-4.
+    """
+    error = rows["outcome"] - score
+    val = error.where(rows["role"] == "val")
+    fits = [val.groupby([rows[key] for key in keys]) for keys in (["fold", "symbol"], ["fold"])]
+    m, m_of_fold = (fit.transform("mean") for fit in fits)
+    v, v_of_fold = (fit.transform("var", ddof=0) for fit in fits)
+    error, v = error - m.fillna(m_of_fold), v.fillna(v_of_fold).clip(lower=MIN_VARIANCE)
+    return (-rows["outcome"] - np.log(2 * np.pi * v) / 2 - error**2 / (2 * v)).to_numpy(np.float64)
+
+
+def nonconformity(rows: pd.DataFrame) -> Floats:
+    """What came less the forecast, in logs, with its sign; shape (n_rows,)."""
+    return (rows["outcome"] - rows["score"]).to_numpy(np.float64)
+
+
+def bounds(ranked: list[float], misses: float) -> tuple[float, float]:
+    """Lowest and highest nonconformity in an interval that a share `misses` may miss, half on each side.
+
+    Of n in rising order those at ranks floor((n + 1) misses / 2) and, counted from the top, the same.
+    Where that is rank 0, as it is where `misses` is 0 or less, the interval should be infinite; to have
+    a width it ends at the least and the greatest seen, and where none was seen it is the forecast
+    alone. Where `misses` is 1 or more it is empty.
+    """
+    if misses >= 1:
+        return np.inf, -np.inf
+    if not ranked:
+        return 0.0, 0.0
+    rank = max(1, int((len(ranked) + 1) * misses / 2))
+    return ranked[rank - 1], ranked[-rank]
+
+
+def width(_rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
+    """Length of each row's interval in logs, 0 where it is empty; shape (n_rows,)."""
+    return np.maximum(hi - lo, 0.0)
 
 
 def block(test: pd.DataFrame, bars_a_year: float) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.common.task import TASKS
+from stages.evaluate.params import EvaluateParams
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.scores import loss_table
 
@@ -51,7 +52,9 @@ def made_up(
             naive, part, outcome, second = np.full(n_times, np.exp(-4.85)), 0.5 * z, np.log(y), "har"
         link, inverse = TASKS[task].link, TASKS[task].inverse
         score = link(naive) + knowledge * part
-        labels.append(pd.DataFrame({"symbol": symbol, "close_time": times, "y": y, "outcome": outcome}))
+        label = {"symbol": symbol, "close_time": times, "y": y, "outcome": outcome}
+        label |= {"label_end": times + pd.Timedelta(hours=14), "return_next": noise / 100}
+        labels.append(pd.DataFrame(label))
         table = pd.DataFrame({"symbol": symbol, "close_time": times, "naive": naive})
         table[second] = inverse(link(naive) + 0.1 * part)
         table["sizing_atr"], table["return_per_atr"] = np.exp(-5), 0.8
@@ -102,3 +105,16 @@ def rows_and_losses(inputs: Inputs, task: str) -> Compared:
 def compared() -> Callable[[Inputs, str], Compared]:
     """`compared(inputs, task)` gives the joined rows and their losses."""
     return rows_and_losses
+
+
+@pytest.fixture
+def params() -> EvaluateParams:
+    """Few replicates, and the strategy as params.yaml has it."""
+    return EvaluateParams(
+        bootstrap=100,
+        seed=1,
+        cost_bps=5.0,
+        target_volatility_pct=20.0,
+        max_position=2.0,
+        no_trade_band=0.1,
+    )

@@ -62,20 +62,6 @@ def test_a_constant_forecast_is_one_dot(compared, make_inputs):
     assert table[["forecast", "rows"]].to_numpy().tolist() == [[0.5, len(rows)]]
 
 
-def test_folds_are_of_test_rows_and_in_the_order_of_their_numbers(compared, make_inputs):
-    """Fold 10 comes after fold 2, with its own skill, edge and opponent."""
-    rows, losses = compared(make_inputs("volatility"), "volatility")
-    rows["fold"] = rows["fold"].replace({"1": "10"})
-
-    table = curves.folds(rows, losses)
-
-    test = losses[(rows["role"] == "test") & (rows["fold"] == "10")].mean()
-    assert table["fold"].tolist() == ["2", "10"]
-    assert table["skill_pct"].iloc[1] == pytest.approx(100 * (1 - test["model"] / test["naive"]))
-    assert table["edge_pct"].iloc[1] == pytest.approx(100 * (1 - test["model"] / test["har"]))
-    assert table["best_baseline"].tolist() == ["har", "har"]
-
-
 def test_calls_are_a_thousand_rows_in_proportion():
     """Counts of the confusion matrix are thousandths; pairs that never occur have none."""
     each = pd.DataFrame({"actual": ["up"] * 3 + ["down"] * 5, "predicted": ["down"] * 8})
@@ -108,17 +94,16 @@ def test_scatter_shows_two_thousand_rows_at_most(n_rows, n_shown):
 @pytest.mark.parametrize("task", TASKS)
 def test_tables_have_the_same_names_and_columns_for_both_tasks(compared, make_inputs, task):
     """`dvc plots diff` drops a revision whose file or columns are called otherwise."""
-    rows, losses = compared(make_inputs(task), task)
+    rows, _ = compared(make_inputs(task), task)
     question = importlib.import_module(f"stages.evaluate.{task}")
     test = rows[rows["role"] == "test"]
 
-    tables = curves.make_tables(rows, losses, {"1": curve([2, 1])}, question.calls(test), question.SCALE)
+    tables = curves.make_tables(test, {"1": curve([2, 1])}, question.calls(test), question.SCALE)
 
     assert {name: list(table.columns) for name, table in tables.items()} == {
         "training": ["fold", "epoch", "fold_epoch", "train_loss", "val_loss"],
         "forecast": ["day", "year", "forecast", "naive", "outcome"],
         "calibration": ["forecast", "outcome", "rows"],
-        "folds": ["fold", "skill_pct", "edge_pct", "best_baseline"],
         "calls": ["actual", "predicted"],
     }
     assert tables["calibration"]["rows"].sum() == len(test)

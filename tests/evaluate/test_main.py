@@ -55,12 +55,14 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
     main.main()
 
     assert digests(tmp_path) == first
-    names = ("training", "forecast", "calibration", "folds", "calls")
+    drawn = {"training", "forecast", "calibration", "forecasts", "folds", "months", "calls"}
     written = {path for path in first if not path.startswith("results/train")}
     assert written == {
         "results/metrics.json",
-        *(f"results/plots/{name}.csv" for name in names),
-        *(f"results/figures/{name}.png" for name in names),
+        "results/hourly.parquet",
+        "results/report.html",
+        *(f"results/plots/{name}.csv" for name in drawn | {"symbols"}),
+        *(f"results/figures/{name}.png" for name in drawn),
     }
     metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test", "val", "train", "overfit_gap_pct", task, "baselines"]

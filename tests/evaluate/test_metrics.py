@@ -1,15 +1,45 @@
+import importlib
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from stages.common.task import TASKS
-from stages.evaluate.metrics import as_json, baseline_losses, make_metrics, rounded
-from stages.evaluate.params import EvaluateParams
+from stages.evaluate.metrics import (
+    Findings,
+    Setting,
+    as_json,
+    baseline_losses,
+    judge,
+    make_metrics,
+    rounded,
+)
 
-HOUR = pd.Timedelta(hours=1)
-PARAMS = EvaluateParams(bootstrap=100, seed=1)
+SHARED = [
+    "signal", "too_short", "skill_pct", "skill_lo", "skill_hi", "dm_p",
+    "edge", "edge_pct", "edge_lo", "edge_hi", "edge_dm_p", "edge_min_pct", "fold_win_rate",
+    "auc", "auc_ref", "ic", "ic_ref", "hit_rate", "cal_slope", "cal_intercept", "mcs_p",
+    "info_gain_mnats", "edge_gain_mnats", "coverage_90_pct", "worst_30d_pct", "width",
+    "net_sharpe", "ref_sharpe", "constant_sharpe", "delta_sharpe", "delta_sharpe_lo", "delta_sharpe_hi",
+    "turnover", "max_drawdown_pct", "utility_bps", "ref_utility_bps", "constant_utility_bps",
+    "n_rows", "n_eff",
+]  # fmt: skip
+
+Judge = Callable[[pd.DataFrame, pd.DataFrame, str], Findings]
+
+
+@pytest.fixture
+def judged(params) -> Judge:
+    """`judged(rows, losses, task)` gives all that the test rows say, of hourly bars, 14 ahead."""
+
+    def run(rows: pd.DataFrame, losses: pd.DataFrame, task: str) -> Findings:
+        question = importlib.import_module(f"stages.evaluate.{task}")
+        by = Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
+        return judge(rows, losses, by)
+
+    return run
 
 
 @pytest.fixture
@@ -18,14 +48,53 @@ def direction_run(compared, make_inputs):
     return compared(make_inputs("direction"), "direction")
 
 
-def test_each_split_is_of_its_own_rows(direction_run):
+@pytest.mark.parametrize("task", TASKS)
+def test_both_tasks_have_the_same_keys_and_numbers_in_all(compared, make_inputs, judged, task):
+    """`metrics diff` lines them up; not one may be NaN."""
+    block = judged(*compared(make_inputs(task), task), task).test
+
+    assert list(block) == SHARED
+    assert np.isfinite(list(block.values())).all()
+    assert (block["n_rows"], block["n_eff"]) == (600, 300 / 14)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_where_the_model_is_the_naive_forecast_all_is_nil(compared, make_inputs, judged, task):
+    """0, [0, 0], p = 1, auc .5, ic 0, slope 0, no information, and never NaN."""
+    inputs = make_inputs(task, knowledge=0)
+    rows, losses = compared(inputs, task)
+    block = judged(rows, losses.assign(best=losses["naive"]), task).test
+
+    nil = ("skill_pct", "skill_lo", "skill_hi", "edge_pct", "ic", "cal_slope", "info_gain_mnats")
+    assert {name: block[name] for name in nil} == pytest.approx(dict.fromkeys(nil, 0), abs=1e-9)
+    assert (block["dm_p"], block["auc"], block["hit_rate"]) == (1, 0.5, 0.5)
+    assert np.isfinite(list(block.values())).all()
+
+
+def test_the_hourly_table_adds_up_to_the_metrics(compared, make_inputs, judged):
+    """What tools.trials compares experiments by: means of an hour's symbols, in order of time."""
+    rows, losses = compared(make_inputs("volatility"), "volatility")
+    found = judged(rows, losses, "volatility")
+    test = rows["role"] == "test"
+
+    assert list(found.hourly) == [
+        "close_time", "market_return", "model", "naive", "best", "net_return", "ref_net_return",
+    ]  # fmt: skip
+    assert found.hourly["close_time"].is_monotonic_increasing
+    assert found.hourly["model"].mean() == pytest.approx(losses.loc[test, "model"].mean())
+    assert found.hourly["market_return"].mean() == pytest.approx(rows.loc[test, "return_next"].mean())
+    net = found.hourly["net_return"]
+    assert found.test["net_sharpe"] == pytest.approx(net.mean() / net.std(ddof=0) * np.sqrt(8760))
+
+
+def test_each_split_is_of_its_own_rows(direction_run, judged):
     """Test has the whole block; val and train the same four figures, each from its own rows."""
     rows, losses = direction_run
     losses.loc[rows["role"] == "train", "model"] = 0.5 * losses["naive"]
     losses.loc[rows["role"] == "val", "model"] = 0.6 * losses["naive"]
     losses.loc[rows["role"] == "test", "model"] = 0.9 * losses["naive"]
 
-    metrics = make_metrics(rows, losses, TASKS["direction"].loss, horizon_bars=14, bar=HOUR, params=PARAMS)
+    metrics = make_metrics(rows, losses, judged(rows, losses, "direction").test, {"mcc": 0.0}, "direction")
 
     skills = [metrics[split]["skill_pct"] for split in ("train", "val", "test")]
     assert skills == pytest.approx([50, 40, 10])
@@ -63,12 +132,11 @@ def test_what_is_not_finite_is_never_written(value):
         as_json({"test": {"ic": value}})
 
 
-def test_all_figures_are_plain_numbers(direction_run):
+def test_all_figures_are_plain_numbers(direction_run, judged):
     """Nothing of numpy's is left after rounding, so that JSON takes it as it is."""
     rows, losses = direction_run
-    metrics = rounded(
-        make_metrics(rows, losses, TASKS["direction"].loss, horizon_bars=14, bar=HOUR, params=PARAMS)
-    )
+    test = judged(rows, losses, "direction").test
+    metrics = rounded(make_metrics(rows, losses, test, {"mcc": 0.0}, "direction"))
 
     assert json.loads(as_json(metrics)) == metrics
     assert {type(value) for value in metrics["test"].values()} == {int, float}

@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.patches import Rectangle
 
 from stages.evaluate import direction, plots
 
@@ -23,10 +25,19 @@ def tables():
         "calibration": pd.DataFrame({"forecast": [0.4, 0.6], "outcome": [0.45, 0.5], "rows": 50}),
         "folds": pd.DataFrame(
             {
-                "fold": ["1", "2"],
-                "skill_pct": [3.0, -1.0],
+                "fold": ["1", "2", "all"],
+                "skill_pct": [3.0, -1.0, 1.0],
                 "edge_pct": 0.0,
                 "best_baseline": "base_rate_90d",
+            }
+        ),
+        "months": pd.DataFrame({"month": ["2023-01", "2023-02", "all"], "skill_pct": [3.0, -1.0, 1.0]}),
+        "forecasts": pd.DataFrame(
+            {
+                "forecast": ["model", "naive"],
+                "skill_pct": [3.0, 0.0],
+                "skill_lo": [1.0, 0.0],
+                "skill_hi": [5.0, 0.0],
             }
         ),
         "calls": pd.DataFrame({"actual": ["down"] * 6 + ["up"] * 4, "predicted": "down"}),
@@ -46,7 +57,7 @@ def test_every_picture_is_drawn_and_twice_the_same(tables, scatter, tmp_path):
         for name, figure in plots.draw(tables, scatter, direction.WORDS, {"ic": 0.1}).items():
             plots.save(figure, tmp_path / f"{name}.{copy}.png")
 
-    for name in ("training", "forecast", "calibration", "folds", "calls"):
+    for name in ("training", "forecast", "calibration", "forecasts", "folds", "months", "calls"):
         first, second = ((tmp_path / f"{name}.{copy}.png").read_bytes() for copy in ("a", "b"))
         assert first == second
         assert first.startswith(b"\x89PNG")
@@ -75,3 +86,30 @@ def test_calls_show_every_kind_even_if_never_predicted(tables, scatter):
 
     assert [label.get_text() for label in left.get_xticklabels()] == ["down", "up"]
     assert [text.get_text() for text in left.texts] == ["60.0 %", "0.0 %", "40.0 %", "0.0 %"]
+
+
+def test_folds_are_named_with_their_opponent(tables):
+    """The last bars are of all folds, whose opponents differ."""
+    axes = plots.folds(tables["folds"]).axes[0]
+
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert names == ["fold 1\nbase rate 90d", "fold 2\nbase rate 90d", "all folds"]
+
+
+def test_forecasts_are_shown_with_their_intervals(tables):
+    """Least loss on top, each with what it might as well have been."""
+    axes = plots.forecasts(tables["forecasts"]).axes[0]
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["network", "naive"]
+    assert axes.get_yticks().tolist() == [1, 0]
+    bars = axes.collections[0]
+    assert isinstance(bars, LineCollection)
+    assert [np.asarray(bar)[:, 0].tolist() for bar in bars.get_segments()] == [[1, 5], [0, 0]]
+
+
+def test_months_stand_beside_the_pooled_skill(tables):
+    """A bar a month; the pooled one is a line, not a month."""
+    axes = plots.months(tables["months"]).axes[0]
+
+    assert [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)] == [3, -1]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == [1, 1]

@@ -8,6 +8,7 @@ from scipy import stats
 
 from stages.evaluate.significance import (
     Comparison,
+    Sample,
     better,
     block_bars,
     block_starts,
@@ -18,10 +19,12 @@ from stages.evaluate.significance import (
     gain_pct,
     long_run_variance,
     resampled_sums,
+    sample_of,
     too_short,
 )
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -39,8 +42,12 @@ def compared(loss: Floats, reference: Floats) -> Comparison:
     """`compare` of one symbol's losses, in four folds of equal length."""
     n = len(loss)
     starts = block_starts(n, 20, 200, np.random.default_rng(0))
-    hour = np.arange(n)
-    return compare(loss, reference, hour=hour, fold=hour * 4 // n, starts=starts, block=20)
+    return compare(loss, reference, four_folds(np.arange(n), starts))
+
+
+def four_folds(hour: Ints, starts: Ints, *, short: bool = False) -> Sample:
+    """A sample of rows at these hours, in four folds of equal length and blocks of 20."""
+    return Sample(hour, hour * 4 // (hour.max() + 1), starts, 20, short)
 
 
 def test_gain_is_the_share_of_the_reference_loss_that_is_saved():
@@ -112,44 +119,54 @@ def test_blocks_start_anywhere_and_cover_the_series():
     assert counts.min() > 0.8 * counts.mean()
 
 
-def test_interval_of_blocks_of_one_is_the_textbook_bootstrap():
-    """With independent rows and blocks of one, the interval is that of the delta method."""
-    rng = np.random.default_rng(2)
-    reference = 1 + 0.1 * rng.standard_normal(4000)
-    loss = 0.9 * reference + 0.2 * rng.standard_normal(4000)
+def test_interval_of_independent_rows_is_the_textbooks():
+    """Without memory it is the delta method's: on average 1.86 standard errors to each side."""
+    rng, widths = np.random.default_rng(2), []
+    for _ in range(200):
+        reference = 1 + 0.1 * rng.standard_normal(1000)
+        loss = 0.9 * reference + 0.2 * rng.standard_normal(1000)
+        lo, hi = gain_interval(loss, reference)
+        ratio = loss.sum() / reference.sum()
+        error = 100 * np.std(loss - ratio * reference) / reference.mean() / np.sqrt(1000)
+        widths.append((hi - lo) / 2 / error / stats.t.ppf(0.95, 8))
+        assert (lo + hi) / 2 == pytest.approx(100 * (1 - ratio))
 
-    lo, hi = gain_interval(loss, reference, block_starts(4000, 1, 1000, rng), 1)
-
-    ratio = loss.sum() / reference.sum()
-    error = 100 * np.std(loss - ratio * reference) / reference.mean() / np.sqrt(4000)
-    centre = 100 * (1 - ratio)
-    np.testing.assert_allclose(
-        [lo, hi], [centre - 1.645 * error, centre + 1.645 * error], atol=0.15 * error
-    )
+    assert np.sqrt(np.mean(np.square(widths))) == pytest.approx(1, abs=0.05)
 
 
-def test_longer_blocks_widen_the_interval_of_losses_that_last():
-    """Hours that say the same count once: single rows would make the interval far too narrow."""
+def test_losses_that_last_widen_the_interval():
+    """Hours that say the same count once: ten times as wide where an hour's error lasts for fifty."""
     rng = np.random.default_rng(3)
-    reference = np.ones(6000)
-    loss = 1 + 0.01 * autocorrelated(6000, 0.98, rng)
+    lasting = 1 + 0.01 * autocorrelated(6000, 0.98, rng)
+    shuffled = rng.permutation(lasting)
+    widths = [np.ptp(gain_interval(loss, np.ones(6000))) for loss in (lasting, shuffled)]
 
-    widths = {}
-    for block in (1, 300):
-        lo, hi = gain_interval(loss, reference, block_starts(6000, block, 500, rng), block)
-        widths[block] = hi - lo
+    assert widths[0] > 4 * widths[1]
 
-    assert widths[300] > 3 * widths[1]
+
+def test_interval_holds_the_truth_nine_times_of_ten_though_errors_last():
+    """Of forecasts that truly gain nothing, with errors of fifty hours."""
+    rng, held = np.random.default_rng(9), []
+    for _ in range(400):
+        loss, reference = (1 + 0.01 * autocorrelated(2000, 0.98, rng) for _ in range(2))
+        lo, hi = gain_interval(loss, reference)
+        held.append(lo <= 0 <= hi)
+
+    assert 0.85 < np.mean(held) < 0.94
 
 
 def test_interval_is_paired():
     """A loss that is always 90 % of the reference's is known to the digit, however much both swing."""
-    rng = np.random.default_rng(4)
-    reference = np.exp(rng.standard_normal(500))
+    reference = np.exp(np.random.default_rng(4).standard_normal(500))
 
-    interval = gain_interval(0.9 * reference, reference, block_starts(500, 25, 200, rng), 25)
+    np.testing.assert_allclose(gain_interval(0.9 * reference, reference), [10, 10])
 
-    np.testing.assert_allclose(interval, [10, 10])
+
+@pytest.mark.parametrize("n", [1, 2, 50])
+def test_interval_is_never_nan(n):
+    """A single hour, or a reference that loses nothing, has a point for an interval."""
+    assert gain_interval(np.ones(n), np.zeros(n)) == (0, 0)
+    assert gain_interval(np.full(n, 0.5), np.ones(n)) == pytest.approx((50, 50))
 
 
 def test_long_run_variance_equals_its_written_formula():
@@ -185,11 +202,11 @@ def test_long_run_variance_sees_memory():
 
 
 def test_dm_p_is_the_t_tests_tail():
-    """The statistic's upper tail under a t distribution of 16 degrees."""
+    """The statistic's upper tail under a t distribution of 8 degrees."""
     difference = np.random.default_rng(8).standard_normal(300) + 0.05
-    statistic = difference.mean() / np.sqrt(long_run_variance(difference, 16) / 300)
+    statistic = difference.mean() / np.sqrt(long_run_variance(difference, 8) / 300)
 
-    assert dm_p(difference) == pytest.approx(stats.t.sf(statistic, 16), rel=1e-9)
+    assert dm_p(difference) == pytest.approx(stats.t.sf(statistic, 8), rel=1e-9)
 
 
 def test_dm_rejects_equal_forecasts_at_its_nominal_rate_though_errors_last():
@@ -265,15 +282,15 @@ def test_a_plain_difference_has_a_verdict(gap, verdict):
 
 def test_one_good_fold_is_no_verdict():
     """A gain that one fold alone made isn't called, even with a good interval and p-value."""
-    reference = np.ones(600)
-    loss = np.where(np.arange(600) < 150, 0.2, 1.01)
-    loss += 0.01 * np.random.default_rng(1).standard_normal(600)
-    hour, starts = np.arange(600), np.zeros((200, 30), dtype=np.int64)  # certain by its interval
+    fold = np.repeat([0, 1, 2, 3], [540, 20, 20, 20])
+    rng, reference = np.random.default_rng(1), np.ones(600)
+    loss = np.where(fold == 0, 0.5, 1.01) + 0.01 * rng.standard_normal(600)
+    sample = Sample(np.arange(600), fold, block_starts(600, 20, 100, rng), 20, short=False)
 
-    result = compare(loss, reference, hour=hour, fold=hour * 4 // 600, starts=starts, block=20)
+    result = compare(loss, reference, sample)
 
     assert result.pct > 15
-    assert result.lo > 0
+    assert (result.lo > 0, result.dm_p < 0.05) == (True, True)
     assert result.verdict == 0
 
 
@@ -293,9 +310,7 @@ def test_an_hours_symbols_count_as_one():
     hour = np.repeat(np.arange(600), 3)
     starts = block_starts(600, 20, 200, np.random.default_rng(0))
 
-    together = compare(
-        np.repeat(loss, 3), np.ones(1800), hour=hour, fold=hour * 4 // 600, starts=starts, block=20
-    )
+    together = compare(np.repeat(loss, 3), np.ones(1800), four_folds(hour, starts))
 
     np.testing.assert_allclose(together, alone, rtol=1e-9)
 
@@ -307,8 +322,34 @@ def test_the_test_averages_an_hours_symbols_and_the_gain_adds_them():
     reference, loss = 1 + rng.random(len(hour)), 1 + rng.random(len(hour))
     starts = block_starts(200, 20, 100, rng)
 
-    result = compare(loss, reference, hour=hour, fold=hour * 4 // 200, starts=starts, block=20)
+    result = compare(loss, reference, four_folds(hour, starts))
 
     means = [np.mean((reference - loss)[hour == one]) for one in range(200)]
     assert result.dm_p == pytest.approx(dm_p(np.array(means)), rel=1e-9)
     assert result.pct == pytest.approx(100 * (1 - loss.sum() / reference.sum()))
+
+
+def test_a_short_test_has_no_verdict():
+    """However clear its figures are."""
+    reference, rng = np.ones(600), np.random.default_rng(15)
+    loss = 0.5 + 0.01 * rng.standard_normal(600)
+    starts = block_starts(600, 20, 100, rng)
+    verdicts = [
+        compare(loss, reference, four_folds(np.arange(600), starts, short=short)).verdict
+        for short in (False, True)
+    ]
+
+    assert verdicts == [1, 0]
+
+
+def test_a_sample_counts_times_and_folds():
+    """Two symbols' rows of one hour share its number, whatever the rows' order; folds are numbered."""
+    times = pd.date_range("2024-01-01", periods=3, freq="h", tz="UTC")
+    rows = pd.DataFrame({"close_time": [*times[::-1], *times], "fold": ["2", "1", "1"] * 2})
+
+    sample = sample_of(rows, 14, HOUR, 7, np.random.default_rng(1))
+
+    np.testing.assert_array_equal(sample.hour, [2, 1, 0, 0, 1, 2])
+    np.testing.assert_array_equal(sample.fold == sample.fold[0], [True, False, False] * 2)
+    assert sample.short
+    assert sample.starts.shape == (7, -(-3 // sample.block))

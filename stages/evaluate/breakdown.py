@@ -1,0 +1,76 @@
+"""The pooled figures taken apart: by fold, symbol and month of the test, and forecast by forecast."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from stages.common.bars import Floats
+from stages.evaluate.scores import best_baselines, split_block
+from stages.evaluate.significance import Comparison
+
+Compared = Callable[[Floats, Floats], Comparison]  # of a forecast's losses and a reference's
+
+ALL = "all"  # the row of the pooled figures
+
+
+def breakdowns(rows: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> dict[str, pd.DataFrame]:
+    """The test's figures by `folds`, `symbols` and calendar `months`, each with the pooled ones last.
+
+    `rows` and `losses` of all roles; `covered`: whether each test row's outcome was in its interval.
+    Months are those of close_time, in UTC. `folds` says which baseline was each fold's best on val.
+    """
+    test = rows["role"] == "test"
+    months = rows["close_time"].dt.strftime("%Y-%m")
+    keys = {"folds": rows["fold"], "symbols": rows["symbol"], "months": months}
+    tables = {
+        name: breakdown(rows[test], losses[test], covered, key[test].rename(name.removesuffix("s")))
+        for name, key in keys.items()
+    }
+    best = best_baselines(rows, losses.drop(columns=["model", "best"]))
+    tables["folds"]["best_baseline"] = [best.get(fold, "-") for fold in tables["folds"]["fold"]]
+    return tables
+
+
+def breakdown(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series, key: pd.Series) -> pd.DataFrame:
+    """A row a value of `key` in the order of first being met in time, then one of all rows."""
+    names = test["close_time"].groupby(key).min().sort_values(kind="stable").index
+    groups = {name: key == name for name in names} | {ALL: key.notna()}
+    figures = [figures_of(test[group], losses[group], covered[group]) for group in groups.values()]
+    table = pd.DataFrame(figures)
+    table.insert(0, str(key.name), list(groups))
+    return table
+
+
+def figures_of(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> dict[str, float]:
+    """What every split has, the coverage of the intervals and the number of rows."""
+    return split_block(test, losses) | {
+        "coverage_90_pct": float(100 * covered.mean()),
+        "rows": len(test),
+    }
+
+
+def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], compared: Compared) -> pd.DataFrame:
+    """The network and every baseline on the test rows, least loss first.
+
+    `losses`: columns model, the opponents and best, which is left out. `loss` is the mean in thousandths,
+    `skill_pct` over the naive forecast, and `gain_pct` what the network saves of this one's loss, each with
+    its 90 % interval. `mcs_p`: as given; from .1 on it can't be told from the best.
+    """
+    columns: dict[str, Floats] = {name: losses[name].to_numpy() for name in losses.columns.drop("best")}
+    table = []
+    for name, loss in columns.items():
+        skill, gain = compared(loss, columns["naive"]), compared(columns["model"], loss)
+        table.append(
+            {
+                "forecast": name,
+                "loss": 1000 * loss.mean(),
+                "skill_pct": skill.pct,
+                "skill_lo": skill.lo,
+                "skill_hi": skill.hi,
+                "gain_pct": gain.pct,
+                "gain_lo": gain.lo,
+                "gain_hi": gain.hi,
+                "mcs_p": mcs_p[name],
+            }
+        )
+    return pd.DataFrame(table).sort_values("loss", kind="stable", ignore_index=True)

@@ -1,0 +1,75 @@
+"""results/report.html: verdict, figures, pictures and tables on one page that needs no network."""
+
+from base64 import b64encode
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem } img { max-width: 100% }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
+th, td { padding: .15rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left }
+.verdict { font-size: 1.15rem; border-left: .3rem solid #0072B2; padding-left: 1rem }
+"""
+
+HEADINGS = {
+    "forecasts": "The network and every baseline, on the test rows",
+    "folds": "By fold",
+    "symbols": "By symbol",
+    "months": "By month",
+}
+
+
+def page(
+    verdict: str, metrics: dict[str, Any], tables: dict[str, pd.DataFrame], pictures: dict[str, bytes]
+) -> str:
+    """The page as HTML; `pictures` are PNG files by name, `tables` may hold more than are shown."""
+    shown = [section(heading, table_html(tables[name])) for name, heading in HEADINGS.items()]
+    blocks = [
+        section(name, block_html(block)) for name, block in metrics.items() if isinstance(block, dict)
+    ]
+    images = [image_html(name, png) for name, png in pictures.items()]
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en">',
+            '<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            "<title>Barometer</title>",
+            f"<style>{STYLE}</style>",
+            "<h1>Barometer</h1>",
+            f'<p class="verdict">{escape(verdict)}</p>',
+            *images,
+            *shown,
+            "<p>What each figure means, and what it can't tell: docs/metrics.md.</p>",
+            *blocks,
+            "</html>",
+            "",
+        ]
+    )
+
+
+def section(heading: str, body: str) -> str:
+    """A heading and what belongs to it."""
+    return f"<h2>{escape(heading)}</h2>\n{body}"
+
+
+def image_html(name: str, png: bytes) -> str:
+    """A picture as part of the page itself."""
+    return f'<p><img alt="{escape(name)}" src="data:image/png;base64,{b64encode(png).decode()}"></p>'
+
+
+def table_html(table: pd.DataFrame) -> str:
+    """A table with four significant digits."""
+    return table.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}", na_rep="-")
+
+
+def block_html(block: dict[str, Any]) -> str:
+    """A block of metrics.json, a row a key."""
+    return pd.DataFrame(
+        {"key": list(block), "value": [f"{value:.6g}" for value in block.values()]}
+    ).to_html(index=False, border=0)
