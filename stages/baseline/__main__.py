@@ -73,14 +73,6 @@ def forecasters(task: str, settings: dict[str, Any]) -> dict[str, Forecaster]:
     return question.baselines(**settings) | SIZING
 
 
-def forecast(
-    rows: pd.DataFrame, task: str, settings: dict[str, Any], params: BaselineParams
-) -> pd.DataFrame:
-    """One symbol's table, all in this process: close_time and a column a baseline, a row a label."""
-    columns = {name: forecaster(rows, params) for name, forecaster in forecasters(task, settings).items()}
-    return labelled(pd.DataFrame({"close_time": rows["close_time"]} | columns), rows)
-
-
 def labelled(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Of a row a candle, those that have a label."""
     return table[rows["label_end"].notna()].reset_index(drop=True)

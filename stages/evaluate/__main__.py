@@ -28,14 +28,14 @@ def main() -> None:
     task = load_value("task", str)
     bar = bar_length(load_value("fetch.timeframe", str))
     question = importlib.import_module(f"stages.evaluate.{task}")
-    by = Setting(question, TASKS[task].loss, load_value("label.horizon", int), bar, params)
+    setting = Setting(question, TASKS[task].loss, load_value("label.horizon", int), bar, params)
 
     predictions, baselines = read_table("data/predictions.parquet"), read_symbols("data/baselines")
     rows = join(predictions, read_symbols("data/labels"), baselines, TASKS[task])
     rows = rows.assign(event=question.event, target=question.target)
-    losses = loss_table(rows, opponents(baselines), by.loss)
+    losses = loss_table(rows, opponents(baselines), setting.loss)
     test = rows[rows["role"] == "test"]
-    findings = judge(rows, losses, by)
+    findings = judge(rows, losses, setting)
     own_block = question.block(test, YEAR / bar)
     metrics = rounded(make_metrics(rows, losses, findings.test, own_block, task))
     curves = make_tables(test, read_curves("results/train"), question.calls(test), question.SCALE)
@@ -49,7 +49,7 @@ def main() -> None:
         for plot, picture in pictures.items():
             save(picture, folder / f"{plot}.png")
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
-    write_table("results/hourly.parquet", findings.hourly)
+    write_table("results/by_time.parquet", findings.by_time)
     write_text("results/report.html", page(sentence(metrics, task), metrics, tables, images))
     write_text("results/metrics.json", as_json(metrics))
     n_lost = len(predictions) - len(rows)

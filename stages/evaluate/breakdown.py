@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from stages.common.bars import Floats
-from stages.evaluate.scores import best_baselines, split_block
+from stages.evaluate.scores import split_block
 from stages.evaluate.significance import Comparison
 
 Compared = Callable[[Floats, Floats], Comparison]  # of a forecast's losses and a reference's
@@ -13,11 +13,14 @@ Compared = Callable[[Floats, Floats], Comparison]  # of a forecast's losses and 
 ALL = "all"  # the row of the pooled figures
 
 
-def breakdowns(rows: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> dict[str, pd.DataFrame]:
+def breakdowns(
+    rows: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series, best: dict[str, str]
+) -> dict[str, pd.DataFrame]:
     """The test's figures by `folds`, `symbols` and calendar `months`, each with the pooled ones last.
 
     `rows` and `losses` of all roles; `covered`: whether each test row's outcome was in its interval.
-    Months are those of close_time, in UTC. `folds` says which baseline was each fold's best on val.
+    `best`: the baseline that was each fold's best on val, which `folds` names. Months are those of
+    close_time, in UTC.
     """
     test = rows["role"] == "test"
     months = rows["close_time"].dt.strftime("%Y-%m")
@@ -26,7 +29,6 @@ def breakdowns(rows: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> 
         name: breakdown(rows[test], losses[test], covered, key[test].rename(name.removesuffix("s")))
         for name, key in keys.items()
     }
-    best = best_baselines(rows, losses.drop(columns=["model", "best"]))
     tables["folds"]["best_baseline"] = [best.get(fold, "-") for fold in tables["folds"]["fold"]]
     return tables
 

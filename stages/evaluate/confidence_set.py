@@ -8,15 +8,15 @@ from stages.common.bars import Ints
 BINS_A_BLOCK = 28  # days of four weeks
 
 
-def mcs_p(losses: pd.DataFrame, hour: Ints, block: int, replicates: int, seed: int) -> dict[str, float]:
+def mcs_p(losses: pd.DataFrame, time: Ints, block: int, replicates: int, seed: int) -> dict[str, float]:
     """P-value of "no forecast is better than this one" for every column of `losses`.
 
-    `losses`: a row an hour and symbol, a column a forecast, lower is better; `hour` numbers the rows'
-    times from 0. The losses of an hour's symbols are averaged. Those with a p of .1 or more make the 90 %
+    `losses`: a row a time and symbol, a column a forecast, lower is better; `time` numbers the rows'
+    times from 0. The losses of a time's symbols are averaged. Those with a p of .1 or more make the 90 %
     confidence set, in which the best one is with that probability. Forecasts of the same losses share
     their p; it is 1 for all where they all do, or where the test is no longer than a `block`.
     """
-    binned, bins = in_bins(losses.groupby(hour).mean(), block)
+    binned, bins = in_bins(losses.groupby(time).mean(), block)
     twins = first_twins(binned)
     distinct = binned[sorted(set(twins.values()))]
     if distinct.shape[1] == 1 or bins >= len(binned):
@@ -25,13 +25,13 @@ def mcs_p(losses: pd.DataFrame, hour: Ints, block: int, replicates: int, seed: i
     return {name: p[first] for name, first in twins.items()}
 
 
-def in_bins(hourly: pd.DataFrame, block: int) -> tuple[pd.DataFrame, int]:
+def in_bins(by_time: pd.DataFrame, block: int) -> tuple[pd.DataFrame, int]:
     """Losses added over the 28th part of a block, and the bins of a block.
 
-    Blocks that start at any hour say hardly more, for 24 times the rows and the memory.
+    Blocks that start at any bar say hardly more, for many times the rows and the memory.
     """
     bin_bars = max(1, block // BINS_A_BLOCK)
-    return hourly.groupby(np.arange(len(hourly)) // bin_bars).sum(), -(-block // bin_bars)
+    return by_time.groupby(np.arange(len(by_time)) // bin_bars).sum(), -(-block // bin_bars)
 
 
 def first_twins(losses: pd.DataFrame) -> dict[str, str]:

@@ -9,6 +9,7 @@ even of a bad forecast: it is the width that tells forecasts apart.
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -21,58 +22,54 @@ Times = NDArray[np.datetime64]
 Bounds = Callable[[list[float], float], tuple[float, float]]
 
 MISSES = 0.1
-# Gibbs and Candes' .005 is too slow for labels of a day: on BTC/USDT 2022-2025 it covers 83 % of the worst
-# 30 days, where this covers 85 % by intervals 6 % wider.
-GAMMA = 0.01
-MEMORY = np.timedelta64(90, "D")
+QUARTER = pd.Timedelta(days=90)
+HORIZONS = 20  # that ranks go back at least: where bars are days, 90 of them hold few answers
 MONTH = pd.Timedelta(days=30)
 
 
-def intervals(
-    rows: pd.DataFrame,
-    nonconformity: Callable[[pd.DataFrame], Floats],
-    bounds: Bounds,
-    width: Callable[[pd.DataFrame, Floats, Floats], Floats],
-) -> pd.DataFrame:
+def intervals(rows: pd.DataFrame, question: ModuleType, horizon: pd.Timedelta) -> pd.DataFrame:
     """`covered` (bool) and `width` (the task's unit, finite) of each test row; index as in `rows`.
 
-    `rows` as `rows.join` gives them, with a unique index, in any order; the three functions are the
-    task's. A fold's symbol is walked on its own, through val, which only warms up, and then test. The
-    set at row t rests on rows whose label had ended by its close.
+    `rows` as `rows.join` gives them, with a unique index, in any order. `question`: the task's module,
+    with its `nonconformity`, `bounds`, `width` and GAMMA. Ranks go back 90 days, or 20 of `horizon`. A
+    fold's symbol is walked on its own, through val, which only warms up, and then test. The set at row
+    t rests on rows whose label had ended by its close.
     """
-    known = rows[rows["role"] != "train"]
+    known, memory = rows[rows["role"] != "train"], max(QUARTER, HORIZONS * horizon).to_timedelta64()
     tables = []
     for _, group in known.groupby(["fold", "symbol"]):
         part = group.sort_values("close_time")
-        misfit = nonconformity(part)
+        misfit = question.nonconformity(part)
         close, end = (part[name].to_numpy("datetime64[ms]") for name in ("close_time", "label_end"))
-        lo, hi = walk(misfit, close, end, bounds)
-        columns = {"covered": (lo <= misfit) & (misfit <= hi), "width": width(part, lo, hi)}
+        lo, hi = walk(misfit, close, end, question.bounds, gamma=question.GAMMA, memory=memory)
+        columns = {"covered": (lo <= misfit) & (misfit <= hi), "width": question.width(part, lo, hi)}
         tables.append(pd.DataFrame(columns, index=part.index))
     return pd.concat(tables).loc[rows.index[rows["role"] == "test"]]
 
 
-def walk(misfit: Floats, close: Times, end: Times, bounds: Bounds) -> tuple[Floats, Floats]:
+def walk(
+    misfit: Floats, close: Times, end: Times, bounds: Bounds, *, gamma: float, memory: np.timedelta64
+) -> tuple[Floats, Floats]:
     """Lowest and highest nonconformity in each row's set; each of shape (n_rows,).
 
     `misfit`: the nonconformity of what came, in order of `close`; known from `end` on, which is later
-    than `close`. Row t ranks the rows with `end` up to close[t] and `close` within the 90 days before.
+    than `close`. Row t ranks the rows with `end` up to close[t] and `close` within `memory` before.
     The share that may miss starts at .1; when a row's label ends, in order of `end`, it moves by
-    GAMMA (.1 - missed). A row that had none to rank has whatever `bounds` makes of an empty list, and
-    doesn't move it. A row whose label takes 90 days or longer is never ranked, and doesn't either.
+    gamma (.1 - missed). A row that had none to rank has whatever `bounds` makes of an empty list, and
+    doesn't move it. A row whose label takes as long as `memory` is never ranked, and doesn't either.
     """
-    ranks = end - close < MEMORY
+    ranks = end - close < memory
     by_close, by_end = np.flatnonzero(ranks), np.lexsort([close, end])
     by_end = by_end[ranks[by_end]]
     ended = np.split(by_end, np.searchsorted(end[by_end], close, side="right"))
-    gone = np.split(by_close, np.searchsorted(close[by_close] + MEMORY, close, side="right"))
+    gone = np.split(by_close, np.searchsorted(close[by_close] + memory, close, side="right"))
 
     values, share, ranked = misfit.tolist(), MISSES, list[float]()
     lo, hi, had_ranks = np.zeros(len(misfit)), np.zeros(len(misfit)), np.zeros(len(misfit), np.bool_)
     for row in range(len(misfit)):
         for past in ended[row]:
             if had_ranks[past]:
-                share += GAMMA * (MISSES - (not lo[past] <= values[past] <= hi[past]))
+                share += gamma * (MISSES - (not lo[past] <= values[past] <= hi[past]))
             insort(ranked, values[past])
         for past in gone[row]:
             del ranked[bisect_left(ranked, values[past])]
@@ -85,12 +82,12 @@ def coverage_block(rows: pd.DataFrame, intervals: pd.DataFrame, bar: pd.Timedelt
     """Share of test rows covered, in percent, that of the worst 30 days, and the mean width.
 
     Thirty days are as many bars that have rows, on end though other folds or a gap lie between, or the
-    whole test if it is shorter; there, the symbols of an hour count as one.
+    whole test if it is shorter; there, the symbols of a time count as one.
     """
     times = rows.loc[intervals.index, "close_time"]
-    hourly = intervals["covered"].groupby(times).mean().to_numpy()
-    n_bars = min(max(1, round(MONTH / bar)), len(hourly))
-    running = np.concatenate([[0.0], np.cumsum(hourly)])
+    by_time = intervals["covered"].groupby(times).mean().to_numpy()
+    n_bars = min(max(1, round(MONTH / bar)), len(by_time))
+    running = np.concatenate([[0.0], np.cumsum(by_time)])
     return {
         "coverage_90_pct": float(100 * intervals["covered"].mean()),
         "worst_30d_pct": float(100 * (running[n_bars:] - running[:-n_bars]).min() / n_bars),

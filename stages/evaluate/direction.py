@@ -8,6 +8,9 @@ from stages.common.bars import Bools, Floats
 from stages.common.task import log_loss
 from stages.evaluate.scores import auc
 
+# How far a miss moves the sets. Probabilities hardly move, so that misses come in runs: with half, the
+# worst 30 days of BTC/USDT 2022-2025 cover 82 to 84 %, by sets no smaller.
+GAMMA = 0.02
 SCALE = 1.0  # of a forecast, for reading
 WORDS = {
     "unit": "probability of up",

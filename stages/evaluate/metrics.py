@@ -17,7 +17,7 @@ from stages.evaluate.information import gains
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.scores import best_baselines, shared_block, split_block
 from stages.evaluate.significance import compare, sample_of
-from stages.evaluate.trading import hourly_returns, strategy_block
+from stages.evaluate.trading import returns_by_time, strategy_block
 
 Metrics = dict[str, Any]
 
@@ -35,51 +35,52 @@ class Setting:
 
 @dataclass(frozen=True)
 class Findings:
-    """`test`, the shared block; its figures taken apart; and `hourly`, losses and returns of every hour."""
+    """`test`, the shared block; its figures taken apart; `by_time`, losses and returns of each time."""
 
     test: dict[str, float]
     tables: dict[str, pd.DataFrame]
-    hourly: pd.DataFrame
+    by_time: pd.DataFrame
 
 
-def judge(rows: pd.DataFrame, losses: pd.DataFrame, by: Setting) -> Findings:
+def judge(rows: pd.DataFrame, losses: pd.DataFrame, setting: Setting) -> Findings:
     """All that the test rows say; `rows` of `rows.join` and `losses` of `loss_table`, of all roles."""
-    rng = np.random.default_rng(by.params.seed)
+    question, bar, params = setting.question, setting.bar, setting.params
+    rng = np.random.default_rng(params.seed)
     in_test = rows["role"] == "test"
     test, test_losses = rows[in_test], losses[in_test]
-    sample = sample_of(test, by.horizon_bars, by.bar, by.params.bootstrap, rng)
-    covered = intervals(rows, by.question.nonconformity, by.question.bounds, by.question.width)
-    hours = hourly_returns(
-        rows, by.question.stance, horizon_bars=by.horizon_bars, bar=by.bar, params=by.params
+    sample = sample_of(test, setting.horizon_bars, bar, params.bootstrap, rng)
+    best = best_baselines(rows, losses.drop(columns=["model", "best"]))
+    covered = intervals(rows, question, setting.horizon_bars * bar)
+    returns = returns_by_time(
+        rows, question.stance, horizon_bars=setting.horizon_bars, bar=bar, params=params
     )
     in_set = mcs_p(
-        test_losses.drop(columns="best"), sample.hour, sample.block, by.params.bootstrap, by.params.seed
+        test_losses.drop(columns="best"), sample.time, sample.block, params.bootstrap, params.seed
     )
-    best = best_baselines(rows, losses.drop(columns=["model", "best"]))
     block = (
-        shared_block(test, test_losses, by.loss, sample, rng)
+        shared_block(test, test_losses, setting.loss, sample, rng)
         | {"mcs_p": in_set["model"]}
-        | gains(rows, best, by.question.log_density)
-        | coverage_block(rows, covered, by.bar)
-        | strategy_block(hours, sample.starts, sample.block, by.bar)
-        | {"n_rows": len(test), "n_eff": (sample.hour.max() + 1) / by.horizon_bars}
+        | gains(rows, best, question.log_density)
+        | coverage_block(rows, covered, bar)
+        | strategy_block(returns, sample.starts, sample.block, bar)
+        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / setting.horizon_bars}
     )
-    tables = breakdown.breakdowns(rows, losses, covered["covered"]) | {
+    tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
         "forecasts": breakdown.forecasts(test_losses, in_set, partial(compare, sample=sample))
     }
-    return Findings(block, tables, hourly_table(test, test_losses, hours))
+    return Findings(block, tables, table_by_time(test, test_losses, returns))
 
 
-def hourly_table(test: pd.DataFrame, losses: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
-    """What each hour of the test brought, a row a close_time, in order; means of its symbols.
+def table_by_time(test: pd.DataFrame, losses: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """What each bar of the test brought, a row a close_time, in order; means of its symbols.
 
     Columns: close_time; `market_return` of the next bar; the losses `model`, `naive` and `best`;
     `net_return` and `ref_net_return` of the strategy and its reference.
     """
     means = losses[["model", "naive", "best"]].groupby(test["close_time"]).mean()
     market = test["return_next"].groupby(test["close_time"]).mean()
-    returns = hours[["model", "reference"]].set_axis(["net_return", "ref_net_return"], axis=1)
-    return pd.concat([market.rename("market_return"), means, returns], axis=1).reset_index()
+    net = returns[["model", "reference"]].set_axis(["net_return", "ref_net_return"], axis=1)
+    return pd.concat([market.rename("market_return"), means, net], axis=1).reset_index()
 
 
 def make_metrics(

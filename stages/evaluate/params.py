@@ -6,7 +6,7 @@ from stages.common.params import Section
 
 
 class EvaluateParams(Section):
-    """The bootstrap behind the intervals, and the one strategy that the forecasts are traded by."""
+    """The bootstrap, and the one strategy that the forecasts are traded by."""
 
     bootstrap: int = Field(ge=100)
     seed: int = Field(ge=0)

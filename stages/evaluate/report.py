@@ -29,9 +29,7 @@ def page(
 ) -> str:
     """The page as HTML; `pictures` are PNG files by name, `tables` may hold more than are shown."""
     shown = [section(heading, table_html(tables[name])) for name, heading in HEADINGS.items()]
-    blocks = [
-        section(name, block_html(block)) for name, block in metrics.items() if isinstance(block, dict)
-    ]
+    blocks = [section(name, block_html(block)) for name, block in blocks_of(metrics).items()]
     images = [image_html(name, png) for name, png in pictures.items()]
     return "\n".join(
         [
@@ -53,6 +51,12 @@ def page(
     )
 
 
+def blocks_of(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each block of metrics.json by its heading; the first has the figures that stand in none."""
+    figures = {key: value for key, value in metrics.items() if not isinstance(value, dict)}
+    return {"top level": figures} | {key: metrics[key] for key in metrics if key not in figures}
+
+
 def section(heading: str, body: str) -> str:
     """A heading and what belongs to it."""
     return f"<h2>{escape(heading)}</h2>\n{body}"
@@ -69,7 +73,6 @@ def table_html(table: pd.DataFrame) -> str:
 
 
 def block_html(block: dict[str, Any]) -> str:
-    """A block of metrics.json, a row a key."""
-    return pd.DataFrame(
-        {"key": list(block), "value": [f"{value:.6g}" for value in block.values()]}
-    ).to_html(index=False, border=0)
+    """A block of metrics.json, a row a key; counts to the last digit, the rest with six."""
+    values = [str(value) if isinstance(value, int) else f"{value:.6g}" for value in block.values()]
+    return pd.DataFrame({"key": list(block), "value": values}).to_html(index=False, border=0)

@@ -1,7 +1,7 @@
-"""Is a difference of losses more than luck? An interval, a Diebold-Mariano test, and their verdict.
+"""Is a difference of losses more than luck? A Diebold-Mariano test, its interval, and their verdict.
 
 Forecast errors last for weeks, so that hours next to each other say nearly the same: both take that
-into account, and so does the block bootstrap for what has no loss, as a Sharpe ratio.
+into account, and so does the block bootstrap for what is no mean, as a Sharpe ratio.
 """
 
 from typing import NamedTuple
@@ -30,13 +30,13 @@ class Comparison(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """How the rows of a test count: `hour` and `fold` number each row's time and fold from 0.
+    """How the rows of a test count: `time` and `fold` number each row's close_time and fold from 0.
 
     `starts` and `block`: the bootstrap's, as `block_starts` and `block_bars` give them. `short`: too short
-    for a verdict.
+    for a verdict, or a single fold.
     """
 
-    hour: Ints
+    time: Ints
     fold: Ints
     starts: Ints
     block: int
@@ -61,7 +61,7 @@ def fold_gains(loss: Floats, reference: Floats, fold: Ints) -> Floats:
 
 
 def full_block_bars(horizon_bars: int, bar: pd.Timedelta) -> int:
-    """Bars of four weeks, or two horizons: with blocks of a week the interval is a third too narrow."""
+    """Bars of four weeks, or two horizons: errors last, and blocks of a week make intervals too narrow."""
     return max(round(FOUR_WEEKS / bar), 2 * horizon_bars)
 
 
@@ -98,35 +98,41 @@ def resampled_sums(values: Floats, starts: Ints, block: int) -> Floats:
     return (running[starts + lengths] - running[starts]).sum(axis=1)
 
 
-def long_run_variance(values: Floats, n_cosines: int) -> float:
-    """Equal-weighted cosine estimate of the long-run variance of `values`, shape (n_times,).
+def long_run_covariance(values: Floats, n_cosines: int) -> Floats:
+    """Equal-weighted cosine estimate of the long-run covariance of the columns of `values`, (n_times, k).
 
-    The mean over j = 1 ... n_cosines of L_j^2, L_j = sqrt(2/n) sum_t values_t cos(pi j (t - 1/2) / n).
-    Source: Lazarus, Lewis, Stock and Watson (2018), JBES 36(4), 541-559.
+    The mean over j = 1 ... n_cosines of L_j L_j', L_j = sqrt(2/n) sum_t values_t cos(pi j (t - 1/2) / n).
+    Shape (k, k). Source: Lazarus, Lewis, Stock and Watson (2018), JBES 36(4), 541-559.
     """
     n_times = len(values)
     angle = np.pi * np.outer(np.arange(1, n_cosines + 1), np.arange(n_times) + 0.5) / n_times
     projections = np.sqrt(2 / n_times) * (np.cos(angle) @ values)
-    return float(np.mean(projections**2))
+    return projections.T @ projections / n_cosines
 
 
 def gain_interval(loss: Floats, reference: Floats) -> tuple[float, float]:
     """90 % interval of the gain, in percent, from the series of both losses in order of time.
 
-    The delta method: the gain's error is that of the mean of (ratio reference - loss) / mean reference,
-    by the same long-run variance and t distribution as the test. (Of two forecasts that are equally bad,
-    with errors that last a month, it calls one better in 6 % of tests of 13,600 hours; percentiles of a
-    block bootstrap, with blocks of four weeks, in 14 %.)
+    Fieller's: each ratio r of the losses for which `dm_p` of r reference - loss would lie between .05 and
+    .95, so that the interval is above nil where dm_p is below .05. It is lopsided, as ratios are: the delta
+    method's, and a block bootstrap's percentiles, are above nil in 14 % of tests of 13,600 hours of two
+    forecasts that are equally bad, if their errors last a month. Where the reference's own mean loss is
+    that uncertain, r has no bounds, and the interval is that of the difference over that mean.
+    Source: Fieller (1954), JRSS B 16(2), 175-185.
     """
-    ratio = 1 - float(gain_pct(loss.sum(), reference.sum())) / 100
-    centre, level = 100 * (1 - ratio), reference.mean()
-    if len(loss) < 2 or level == 0:
-        return centre, centre
-    influence = (ratio * reference - loss) / level
-    n_cosines = min(N_COSINES, len(loss) - 1)
-    error = 100 * np.sqrt(long_run_variance(influence, n_cosines) / len(loss))
-    half = float(stdtrit(n_cosines, 0.95) * error)
-    return centre - half, centre + half
+    gain, n_times = float(gain_pct(loss.sum(), reference.sum())), len(loss)
+    if n_times < 2 or not reference.any() or np.array_equal(loss, reference):
+        return gain, gain
+    n_cosines = min(N_COSINES, n_times - 1)
+    mean, level = loss.mean(), reference.mean()
+    both = np.column_stack([loss, reference])
+    error = stdtrit(n_cosines, 0.95) ** 2 / n_times * long_run_covariance(both, n_cosines)
+    a, b, c = level**2 - error[1, 1], mean * level - error[0, 1], mean**2 - error[0, 0]
+    if a > 0:
+        half = np.sqrt(max(b**2 - a * c, 0.0)) / a
+        return float(100 * (1 - b / a - half)), float(100 * (1 - b / a + half))
+    half = np.sqrt(max(error[0, 0] - 2 * error[0, 1] + error[1, 1], 0.0)) / level
+    return float(gain - 100 * half), float(gain + 100 * half)
 
 
 def dm_p(difference: Floats) -> float:
@@ -139,7 +145,7 @@ def dm_p(difference: Floats) -> float:
     n_cosines = min(N_COSINES, len(difference) - 1)
     if n_cosines < 1 or not difference.any():
         return 1.0
-    error = np.sqrt(long_run_variance(difference, n_cosines) / len(difference))
+    error = np.sqrt(long_run_covariance(difference[:, None], n_cosines)[0, 0] / len(difference))
     mean = difference.mean()
     if error == 0:
         return float(mean <= 0)
@@ -156,24 +162,24 @@ def sample_of(
     rows: pd.DataFrame, horizon_bars: int, bar: pd.Timedelta, replicates: int, rng: np.random.Generator
 ) -> Sample:
     """The sample that these rows of a test make, by their close_time and fold."""
-    hour, times = pd.factorize(rows["close_time"], sort=True)
-    fold, _ = pd.factorize(rows["fold"])
+    time, times = pd.factorize(rows["close_time"], sort=True)
+    fold, folds = pd.factorize(rows["fold"])
     block = block_bars(len(times), horizon_bars, bar)
     starts = block_starts(len(times), block, replicates, rng)
-    return Sample(hour, fold, starts, block, too_short(len(times), horizon_bars, bar))
+    short = too_short(len(times), horizon_bars, bar) or len(folds) < 2
+    return Sample(time, fold, starts, block, short)
 
 
 def compare(loss: Floats, reference: Floats, sample: Sample) -> Comparison:
     """A forecast's losses against a reference's, row by row on the same rows.
 
-    The losses of an hour's symbols are added for the interval and averaged for the test, for they share
+    The losses of a time's symbols are added for the interval and averaged for the test, for they share
     their luck. The verdict is 1 where the forecast is better by every rule, -1 where the reference is,
     else 0.
     """
-    hour = sample.hour
-    hourly, hourly_reference = sums(loss, hour), sums(reference, hour)
-    lo, hi = gain_interval(hourly, hourly_reference)
-    p = dm_p(sums(reference - loss, hour) / np.bincount(hour))
+    time = sample.time
+    lo, hi = gain_interval(sums(loss, time), sums(reference, time))
+    p = dm_p(sums(reference - loss, time) / np.bincount(time))
     gains = fold_gains(loss, reference, sample.fold)
     verdict = 0 if sample.short else int(better(lo, p, gains)) - int(better(-hi, 1 - p, -gains))
     return Comparison(float(gain_pct(loss.sum(), reference.sum())), lo, hi, p, verdict)

@@ -22,10 +22,10 @@ SHARPE_A_YEAR = 0.4  # that the investor of the realised utility counts on
 YEAR = pd.Timedelta(days=365)
 
 
-def hourly_returns(
+def returns_by_time(
     rows: pd.DataFrame, stance: Stance, *, horizon_bars: int, bar: pd.Timedelta, params: EvaluateParams
 ) -> pd.DataFrame:
-    """What each hour of the test brought; index close_time, the distinct test times, sorted.
+    """What each bar of the test brought; index close_time, the distinct test times, sorted.
 
     `rows` of val and test, one a time and symbol in test; `stance` gives the model's side of the market
     and its forecast of ATR over close. Columns `model`, `reference`, `constant`: net return over the
@@ -35,13 +35,13 @@ def hourly_returns(
     """
     test = rows[rows["role"] == "test"].sort_values(KEYS, kind="stable", ignore_index=True)
     first = stretch_starts(test, bar)
-    hours: dict[str, pd.Series] = {}
+    by_time: dict[str, pd.Series] = {}
     for name, wanted in wanted_positions(rows, test, stance, bar, params).items():
         table = trade(test, wanted, first, horizon_bars=horizon_bars, bar=bar, params=params)
         means = table[["net", "traded", "utility"]].groupby(test["close_time"]).mean()
-        hours |= {name: means["net"], f"{name}_traded": means["traded"]}
-        hours |= {f"{name}_utility": means["utility"]}
-    return pd.DataFrame(hours)
+        by_time |= {name: means["net"], f"{name}_traded": means["traded"]}
+        by_time |= {f"{name}_utility": means["utility"]}
+    return pd.DataFrame(by_time)
 
 
 def wanted_positions(
@@ -172,13 +172,13 @@ def utility(
     return 1e4 * (SHARPE_A_YEAR * (risk - risk**2 / (2 * target)) - bars_a_year * cost)
 
 
-def strategy_block(hours: pd.DataFrame, starts: Ints, block: int, bar: pd.Timedelta) -> dict[str, float]:
-    """The strategy's figures from `hourly_returns`; never NaN.
+def strategy_block(by_time: pd.DataFrame, starts: Ints, block: int, bar: pd.Timedelta) -> dict[str, float]:
+    """The strategy's figures from `returns_by_time`; never NaN.
 
     `starts` and `block`: the bootstrap's, as of the skill. `turnover`: units of wealth traded a year.
     """
     bars_a_year = YEAR / bar
-    net = {name: hours[name].to_numpy(np.float64) for name in STRATEGIES}
+    net = {name: by_time[name].to_numpy(np.float64) for name in STRATEGIES}
     sharpes = {name: sharpe(returns, bars_a_year) for name, returns in net.items()}
     model, reference = (
         resampled_sharpe(net[name], starts, block, bars_a_year) for name in ("model", "reference")
@@ -191,11 +191,11 @@ def strategy_block(hours: pd.DataFrame, starts: Ints, block: int, bar: pd.Timede
         "delta_sharpe": sharpes["model"] - sharpes["reference"],
         "delta_sharpe_lo": float(lo),
         "delta_sharpe_hi": float(hi),
-        "turnover": float(bars_a_year * hours["model_traded"].mean()),
+        "turnover": float(bars_a_year * by_time["model_traded"].mean()),
         "max_drawdown_pct": max_drawdown_pct(net["model"]),
-        "utility_bps": float(hours["model_utility"].mean()),
-        "ref_utility_bps": float(hours["reference_utility"].mean()),
-        "constant_utility_bps": float(hours["constant_utility"].mean()),
+        "utility_bps": float(by_time["model_utility"].mean()),
+        "ref_utility_bps": float(by_time["reference_utility"].mean()),
+        "constant_utility_bps": float(by_time["constant_utility"].mean()),
     }
 
 

@@ -11,7 +11,7 @@ def sentence(metrics: dict[str, Any], task: str) -> str:
     test = metrics["test"]
     verdict = f"{SIGNAL[test['signal']]}, {EDGE[test['edge']]}"
     if test["too_short"]:
-        verdict = "too short a test to tell"
+        verdict = "not enough test to tell"
     skill, edge = gain(test, "skill", "dm_p"), gain(test, "edge", "edge_dm_p")
     figures = f"Skill over the naive forecast {skill}; edge over the best baseline {edge}."
     return " ".join([f"{task.capitalize()}: {verdict}. {figures}", *warnings(metrics, task)])

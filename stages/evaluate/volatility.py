@@ -5,6 +5,9 @@ import pandas as pd
 
 from stages.common.bars import Bools, Floats
 
+# How far a miss moves the intervals. Gibbs and Candes' .005 is too slow for labels of a day: on BTC/USDT
+# 2022-2025 it covers 83 % of the worst 30 days, where this covers 85 %, by intervals 6 % wider.
+GAMMA = 0.01
 MIN_VARIANCE = 1e-4  # of ln y: no range is foretold to 1 %, and val rows may agree by chance
 SCALE = 100.0  # of a forecast, for reading: percent of price
 WORDS = {

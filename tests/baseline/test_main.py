@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from stages.baseline.__main__ import forecast, forecast_all, labelled, main
+from stages.baseline.__main__ import forecast_all, forecast_column, labelled, main
 from stages.baseline.params import BaselineParams
 from stages.common.errors import InputError
 from stages.common.tables import read_tables, write_table
@@ -66,8 +66,11 @@ def test_each_symbol_is_forecast_from_its_own_rows(
     tables = dict(read_tables("data/baselines"))
     assert list(tables) == ["BTC-USDT", "ETH-USDT"]
     for symbol, candles in read_tables("data/candles"):
-        alone = forecast(rows_of(candles, labels[symbol]), "volatility", {"target": "atr"}, params)
-        assert_frame_equal(tables[symbol], alone, check_exact=True)
+        rows = rows_of(candles, labels[symbol])
+        for name in tables[symbol].columns[1:]:
+            alone = forecast_column((rows, name), "volatility", {"target": "atr"}, params)
+            expected = labelled(rows[["close_time"]].assign(**{name: alone}), rows)
+            assert_frame_equal(tables[symbol][["close_time", name]], expected, check_exact=True)
 
 
 def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, params):

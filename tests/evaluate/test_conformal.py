@@ -11,12 +11,15 @@ from pandas.testing import assert_frame_equal
 from scipy.special import expit
 
 from stages.common.task import TASKS
-from stages.evaluate import conformal, direction, volatility
+from stages.evaluate import direction, volatility
 from stages.evaluate.conformal import coverage_block, intervals, walk
 
 Floats = NDArray[np.float64]
 
 HOUR = pd.Timedelta(hours=1)
+HORIZON = 14 * HOUR
+QUARTER = np.timedelta64(90, "D")
+GAMMA = {"direction": direction.GAMMA, "volatility": volatility.GAMMA}
 N_VAL, N_TEST = 1000, 3000
 
 
@@ -51,7 +54,7 @@ def honest(task: str, n_rows: int = N_VAL + N_TEST, seed: int = 1, **about: Any)
 def found(rows: pd.DataFrame, task: str) -> pd.DataFrame:
     """The test rows' intervals, by the task's own functions."""
     question = importlib.import_module(f"stages.evaluate.{task}")
-    return intervals(rows, question.nonconformity, question.bounds, question.width)
+    return intervals(rows, question, HORIZON)
 
 
 def block(rows: pd.DataFrame, task: str) -> dict[str, float]:
@@ -72,7 +75,7 @@ def textbook(rows: pd.DataFrame, task: str) -> pd.DataFrame:
         for i in sorted(news, key=lambda i: (end[i], close[i])):
             heard.add(i)
             if had_set[i]:
-                alpha += conformal.GAMMA * (0.1 - (0 if covered[i] else 1))
+                alpha += GAMMA[task] * (0.1 - (0 if covered[i] else 1))
         since = close[t] - pd.Timedelta(days=90)
         past = sorted(misfit[i] for i in range(t) if end[i] <= close[t] and close[i] > since)
         n, had_set[t] = len(past), len(past) > 0
@@ -113,7 +116,7 @@ def test_coverage_recovers_from_a_shift_of_variance(shift, monkeypatch):
     rows = table("volatility", np.zeros(len(chance)), chance)
 
     adaptive, late = block(rows, "volatility"), found(rows, "volatility")["covered"].iloc[-1000:].mean()
-    monkeypatch.setattr(conformal, "GAMMA", 0.0)
+    monkeypatch.setattr(volatility, "GAMMA", 0.0)
     fixed = block(rows, "volatility")
 
     assert adaptive["coverage_90_pct"] == pytest.approx(90, abs=1.5)
@@ -148,7 +151,7 @@ def test_feedback_and_ranks_enter_when_a_label_ends_and_leave_after_ninety_days(
         calls.append((list(ranked), share))
         return 0.0, 4.0  # so that the rows of 9 and 7 miss and that of 3 does not
 
-    walk(misfit, start + hours, start + hours + lasts, bounds)
+    walk(misfit, start + hours, start + hours + lasts, bounds, gamma=0.02, memory=QUARTER)
 
     assert [ranked for ranked, _ in calls] == [
         [],
@@ -159,12 +162,12 @@ def test_feedback_and_ranks_enter_when_a_label_ends_and_leave_after_ninety_days(
         [1.0, 3.0, 7.0, 9.0],  # the first is 90 days old: out; the fourth missed, the fifth did not
         [3.0, 7.0, 9.0],
     ]
-    hit, miss = 0.1 * conformal.GAMMA, -0.9 * conformal.GAMMA
+    hit, miss = 0.1 * 0.02, -0.9 * 0.02
     moves = [0, 0, 0, 0, miss, 2 * miss + hit, 2 * miss + hit]
     np.testing.assert_allclose([share for _, share in calls], 0.1 + np.array(moves))
 
 
-def test_a_label_of_ninety_days_or_longer_is_never_ranked():
+def test_a_label_as_long_as_the_memory_is_never_ranked():
     """It ends when its row has left: of daily rows the ranks hold the short labels of ninety days."""
     days = np.arange(300)
     close = np.datetime64("2022-01-03T00:00:00.000") + days * np.timedelta64(1, "D")
@@ -175,7 +178,8 @@ def test_a_label_of_ninety_days_or_longer_is_never_ranked():
         ranks.append(list(ranked))
         return -np.inf, np.inf
 
-    walk(days.astype(np.float64), close, close + lasts * np.timedelta64(1, "D"), bounds)
+    end = close + lasts * np.timedelta64(1, "D")
+    walk(days.astype(np.float64), close, end, bounds, gamma=0.01, memory=QUARTER)
 
     assert ranks == [[i for i in range(max(0, t - 89), t - 1) if i % 3] for t in range(300)]
 
@@ -217,6 +221,19 @@ def test_folds_and_symbols_are_walked_on_their_own(task):
     assert together.index.tolist() == rows.index[rows["role"] == "test"].tolist()
     assert_frame_equal(found(shuffled, task).sort_index(), together, check_exact=True)
     assert found(shuffled, task).index.tolist() == shuffled.index[shuffled["role"] == "test"].tolist()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_ranks_go_back_twenty_horizons_where_those_are_longer(task):
+    """Labels of 91 days, none of which ever ends within 90, are ranked: 1,820 days count."""
+    rows = honest(task, n_rows=4000, seed=7)
+    rows["close_time"] = rows["close_time"].iloc[0] + pd.to_timedelta(np.arange(4000), unit="D")
+    rows["label_end"] = rows["close_time"] + pd.Timedelta(days=91)
+    question = importlib.import_module(f"stages.evaluate.{task}")
+
+    sets = intervals(rows, question, pd.Timedelta(days=91))
+
+    assert sets["covered"].mean() == pytest.approx(0.9, abs=0.03)
 
 
 @pytest.mark.parametrize("p", [0.5, 0.53, 0.9])

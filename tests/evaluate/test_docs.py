@@ -1,25 +1,106 @@
 import importlib
-import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
+
+from stages.common.task import TASKS
+from stages.evaluate.metrics import Setting, judge, make_metrics
 
 ROOT = Path(__file__).parents[2]
-EXPLAINED = set(re.findall(r"`(\w+)`", (ROOT / "docs/metrics.md").read_text(encoding="utf-8")))
+HEADER = ["key", "what it is", "unit, better", "source", "can't tell"]
+BLANK = {"", "-", "\N{EN DASH}", "\N{EM DASH}"}
+TEST_PARTS = [
+    "Verdicts", "Skill: is there anything to know?", "Edge: does the network know more than the classics?",
+    "Ranks and calibration", "Coverage", "Strategy", "Counts",
+]  # fmt: skip
+NAMES = {"forecast", "fold", "symbol", "month", "close_time"}  # what a row of a table is of
 
 
-def test_page_has_every_shared_key():
-    """docs/metrics.md explains each key that a reader of results/metrics.json meets, for either task."""
-    metrics = json.loads((ROOT / "results/metrics.json").read_text(encoding="utf-8"))
+def tables_of(page: str) -> dict[str, list[list[str]]]:
+    """Each heading of a page that has tables, and the rows of cells under it, headers left out."""
+    found: dict[str, list[list[str]]] = {}
+    heading = ""
+    for line in page.splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ").replace("`", "")
+        elif line.startswith("|"):
+            found.setdefault(heading, []).append([cell.strip() for cell in line.strip("|").split("|")])
+    assert all(rows[:2] == [HEADER, ["---"] * 5] for rows in found.values())
+    return {heading: rows[2:] for heading, rows in found.items()}
 
-    assert {*metrics, *metrics["test"], *metrics["val"], *metrics["baselines"]} <= EXPLAINED
+
+@pytest.fixture(scope="module")
+def tables():
+    """The tables of docs/metrics.md."""
+    return tables_of((ROOT / "docs/metrics.md").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("task", ["direction", "volatility"])
-def test_page_has_every_key_of_a_task(compared, make_inputs, task):
-    """And each key of either task's own block."""
-    rows, _ = compared(make_inputs(task), task)
-    block = importlib.import_module(f"stages.evaluate.{task}").block
+@pytest.fixture
+def explained(tables):
+    """`explained(*headings)`: the keys, in order, that the tables under them have a row for."""
+    return lambda *headings: [cells[0].strip("`") for heading in headings for cells in tables[heading]]
 
-    assert set(block(rows[rows["role"] == "test"], 8760.0)) <= EXPLAINED
+
+@pytest.fixture(params=TASKS)
+def run(request, compared, make_inputs, params):
+    """A task, what evaluate finds of it, and its metrics."""
+    task = request.param
+    rows, losses = compared(make_inputs(task), task)
+    question = importlib.import_module(f"stages.evaluate.{task}")
+    found = judge(rows, losses, Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params))
+    own_block = question.block(rows[rows["role"] == "test"], 8760.0)
+    return task, found, make_metrics(rows, losses, found.test, own_block, task)
+
+
+def test_every_row_says_all(tables):
+    """A key in code, then formula, unit, source and limits: no cell is blank, no key has two rows."""
+    for rows in tables.values():
+        assert all(len(cells) == len(HEADER) and BLANK.isdisjoint(cells) for cells in rows)
+        keys = [cells[0] for cells in rows]
+        assert all(re.fullmatch(r"`[\w.]+`", key) for key in keys)
+        assert len(set(keys)) == len(keys)
+
+
+def test_page_explains_what_is_written_and_nothing_else(explained, run):
+    """Every key of metrics.json has its row under its block, whichever the task."""
+    task, _, metrics = run
+
+    assert sorted(explained("Top level")) == sorted({*metrics, *TASKS})
+    assert sorted(explained(*TEST_PARTS)) == sorted(metrics["test"])
+    assert explained("val and train") == list(metrics["val"]) == list(metrics["train"])
+    assert explained(task) == list(metrics[task])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_page_explains_every_baseline(explained, task):
+    """Each forecast of the task's table in baseline, for they are the keys of `baselines`."""
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["label"][task]
+    baselines = importlib.import_module(f"stages.baseline.{task}").baselines(**settings)
+
+    assert sorted(explained(f"Baselines of {task}")) == sorted(baselines)
+
+
+def test_page_explains_every_file(explained):
+    """Whatever else evaluate leaves in results/."""
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["evaluate"]
+    plots = [path for plot in stage["plots"] for path in plot]
+
+    assert sorted(explained("Files")) == sorted(Path(path).name for path in [*stage["outs"], *plots])
+
+
+def test_page_explains_every_column(explained, run):
+    """Columns of the tables that are no key of metrics.json."""
+    _, found, metrics = run
+    columns = {name for table in [*found.tables.values(), found.by_time] for name in table.columns}
+
+    assert sorted(explained("Columns")) == sorted(columns - {*metrics["test"], *NAMES})
+
+
+def test_page_has_no_other_tables(tables):
+    """Each table is one of those that are held against the code above."""
+    checked = {"Top level", *TEST_PARTS, "val and train", "Files", "Columns"}
+
+    assert set(tables) == checked | {*TASKS} | {f"Baselines of {task}" for task in TASKS}

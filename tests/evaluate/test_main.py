@@ -59,7 +59,7 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
     written = {path for path in first if not path.startswith("results/train")}
     assert written == {
         "results/metrics.json",
-        "results/hourly.parquet",
+        "results/by_time.parquet",
         "results/report.html",
         *(f"results/plots/{name}.csv" for name in drawn | {"symbols"}),
         *(f"results/figures/{name}.png" for name in drawn),
@@ -67,7 +67,7 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
     metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test", "val", "train", "overfit_gap_pct", task, "baselines"]
     assert "120 left out" in printed
-    assert f"{task.capitalize()}: too short a test to tell" in printed
+    assert f"{task.capitalize()}: not enough test to tell" in printed
 
 
 def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypatch):

@@ -36,8 +36,8 @@ def judged(params) -> Judge:
 
     def run(rows: pd.DataFrame, losses: pd.DataFrame, task: str) -> Findings:
         question = importlib.import_module(f"stages.evaluate.{task}")
-        by = Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
-        return judge(rows, losses, by)
+        setting = Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
+        return judge(rows, losses, setting)
 
     return run
 
@@ -71,19 +71,19 @@ def test_where_the_model_is_the_naive_forecast_all_is_nil(compared, make_inputs,
     assert np.isfinite(list(block.values())).all()
 
 
-def test_the_hourly_table_adds_up_to_the_metrics(compared, make_inputs, judged):
+def test_the_table_by_time_adds_up_to_the_metrics(compared, make_inputs, judged):
     """What tools.trials compares experiments by: means of an hour's symbols, in order of time."""
     rows, losses = compared(make_inputs("volatility"), "volatility")
     found = judged(rows, losses, "volatility")
     test = rows["role"] == "test"
 
-    assert list(found.hourly) == [
+    assert list(found.by_time) == [
         "close_time", "market_return", "model", "naive", "best", "net_return", "ref_net_return",
     ]  # fmt: skip
-    assert found.hourly["close_time"].is_monotonic_increasing
-    assert found.hourly["model"].mean() == pytest.approx(losses.loc[test, "model"].mean())
-    assert found.hourly["market_return"].mean() == pytest.approx(rows.loc[test, "return_next"].mean())
-    net = found.hourly["net_return"]
+    assert found.by_time["close_time"].is_monotonic_increasing
+    assert found.by_time["model"].mean() == pytest.approx(losses.loc[test, "model"].mean())
+    assert found.by_time["market_return"].mean() == pytest.approx(rows.loc[test, "return_next"].mean())
+    net = found.by_time["net_return"]
     assert found.test["net_sharpe"] == pytest.approx(net.mean() / net.std(ddof=0) * np.sqrt(8760))
 
 

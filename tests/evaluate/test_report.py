@@ -33,7 +33,7 @@ class Checker(HTMLParser):
 def html():
     """A small page."""
     table = pd.DataFrame({"fold": ["1", "all"], "skill_pct": [1.23456789, float("nan")]})
-    metrics = {"test": {"signal": 1, "skill_pct": 12.3456789}, "overfit_gap_pct": 3.0}
+    metrics = {"test": {"skill_pct": 12.3456789, "n_rows": 12345678}, "overfit_gap_pct": 3.5}
     return page("Direction: p < 0.001", metrics, dict.fromkeys(HEADINGS, table), {"folds": b"\x89PNG"})
 
 
@@ -51,6 +51,14 @@ def test_page_says_it_all(html):
     """Verdict, tables and figures, with what HTML would swallow escaped."""
     assert "Direction: p &lt; 0.001" in html
     assert "1.235" in html
-    assert "12.3457" in html
     for heading in HEADINGS.values():
         assert heading in html
+
+
+def test_page_has_every_figure(html):
+    """Those in a block and those in none, which come first; a count isn't rounded."""
+    cells = re.findall(r"<h2>(.*)</h2>|<td>(.*)</td>", html.split("docs/metrics.md")[1])
+
+    assert [heading or cell for heading, cell in cells] == [
+        "top level", "overfit_gap_pct", "3.5", "test", "skill_pct", "12.3457", "n_rows", "12345678",
+    ]  # fmt: skip

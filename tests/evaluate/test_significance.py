@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
+from stages.common.task import qlike
 from stages.evaluate.significance import (
     Comparison,
     Sample,
@@ -17,7 +18,7 @@ from stages.evaluate.significance import (
     fold_gains,
     gain_interval,
     gain_pct,
-    long_run_variance,
+    long_run_covariance,
     resampled_sums,
     sample_of,
     too_short,
@@ -119,23 +120,24 @@ def test_blocks_start_anywhere_and_cover_the_series():
     assert counts.min() > 0.8 * counts.mean()
 
 
-def test_interval_of_independent_rows_is_the_textbooks():
-    """Without memory it is the delta method's: on average 1.86 standard errors to each side."""
-    rng, widths = np.random.default_rng(2), []
-    for _ in range(200):
-        reference = 1 + 0.1 * rng.standard_normal(1000)
-        loss = 0.9 * reference + 0.2 * rng.standard_normal(1000)
-        lo, hi = gain_interval(loss, reference)
-        ratio = loss.sum() / reference.sum()
-        error = 100 * np.std(loss - ratio * reference) / reference.mean() / np.sqrt(1000)
-        widths.append((hi - lo) / 2 / error / stats.t.ppf(0.95, 8))
-        assert (lo + hi) / 2 == pytest.approx(100 * (1 - ratio))
+def lasting_losses(n: int, memory: float, rng: np.random.Generator) -> Floats:
+    """QLIKE of log errors of spread .2, an AR(1): as lopsided as real losses, and as uncertain a level."""
+    return qlike(np.ones(n), 0.2 * np.sqrt(1 - memory**2) * autocorrelated(n, memory, rng))
 
-    assert np.sqrt(np.mean(np.square(widths))) == pytest.approx(1, abs=0.05)
+
+def test_interval_is_what_the_test_does_not_reject():
+    """At each end the Diebold-Mariano test of the ratio found there is at 5 %, on its own side."""
+    rng = np.random.default_rng(2)
+    loss, reference = lasting_losses(2000, 0.9, rng), lasting_losses(2000, 0.9, rng)
+    lo, hi = gain_interval(loss, reference)
+
+    assert dm_p((1 - lo / 100) * reference - loss) == pytest.approx(0.05, abs=1e-9)
+    assert dm_p((1 - hi / 100) * reference - loss) == pytest.approx(0.95, abs=1e-9)
+    assert lo < 100 * (1 - loss.mean() / reference.mean()) < hi
 
 
 def test_losses_that_last_widen_the_interval():
-    """Hours that say the same count once: ten times as wide where an hour's error lasts for fifty."""
+    """Hours that say the same count once: far wider where an hour's error lasts for fifty."""
     rng = np.random.default_rng(3)
     lasting = 1 + 0.01 * autocorrelated(6000, 0.98, rng)
     shuffled = rng.permutation(lasting)
@@ -144,15 +146,32 @@ def test_losses_that_last_widen_the_interval():
     assert widths[0] > 4 * widths[1]
 
 
-def test_interval_holds_the_truth_nine_times_of_ten_though_errors_last():
-    """Of forecasts that truly gain nothing, with errors of fifty hours."""
-    rng, held = np.random.default_rng(9), []
-    for _ in range(400):
-        loss, reference = (1 + 0.01 * autocorrelated(2000, 0.98, rng) for _ in range(2))
-        lo, hi = gain_interval(loss, reference)
-        held.append(lo <= 0 <= hi)
+@pytest.mark.parametrize("memory", [0.9, 0.99])
+def test_each_end_of_the_interval_errs_one_time_in_twenty(memory):
+    """Of forecasts that truly gain nothing; the second's errors last a hundred of 2,500 hours."""
+    rng = np.random.default_rng(9)
+    ends = np.array(
+        [gain_interval(*(lasting_losses(2500, memory, rng) for _ in range(2))) for _ in range(600)]
+    )
 
-    assert 0.85 < np.mean(held) < 0.94
+    assert 0.02 < np.mean(ends[:, 0] > 0) < 0.085
+    assert 0.02 < np.mean(ends[:, 1] < 0) < 0.085
+
+
+@given(st.integers(0, 10_000))
+@settings(deadline=None, max_examples=60)
+def test_interval_and_test_agree(seed):
+    """The lower end is above nil just where p is below .05, however uncertain the reference's level."""
+    rng = np.random.default_rng(seed)
+    n, memory = int(rng.integers(2, 80)), rng.random()
+    loss, reference = (lasting_losses(n, memory, rng) for _ in range(2))
+    lo, hi = gain_interval(loss, reference)
+    p = dm_p(reference - loss)
+
+    assert np.isfinite([lo, hi]).all()
+    assert lo <= gain_pct(loss.sum(), reference.sum()) <= hi
+    assert (lo > 0) == (p < 0.05)
+    assert (hi < 0) == (p > 0.95)
 
 
 def test_interval_is_paired():
@@ -169,6 +188,11 @@ def test_interval_is_never_nan(n):
     assert gain_interval(np.full(n, 0.5), np.ones(n)) == pytest.approx((50, 50))
 
 
+def variance_of(values: Floats) -> float:
+    """Long-run variance of one series, by sixteen cosines."""
+    return float(long_run_covariance(values[:, None], 16)[0, 0])
+
+
 def test_long_run_variance_equals_its_written_formula():
     """The matrix product gives what the paper's sums give."""
     values = np.random.default_rng(5).standard_normal(50) + 0.3
@@ -181,30 +205,42 @@ def test_long_run_variance_equals_its_written_formula():
             projection += values[t - 1] * np.cos(np.pi * j * (t - 0.5) / n)
         total += (np.sqrt(2 / n) * projection) ** 2
 
-    assert long_run_variance(values, n_cosines) == pytest.approx(total / n_cosines, rel=1e-12)
+    assert long_run_covariance(values[:, None], n_cosines)[0, 0] == pytest.approx(
+        total / n_cosines, rel=1e-12
+    )
 
 
 def test_long_run_variance_of_noise_is_its_variance_and_ignores_the_mean():
     """Without memory there is nothing to correct for; a constant is no variance."""
     values = np.random.default_rng(6).standard_normal((300, 400))
-    estimates = [long_run_variance(row, 16) for row in values]
+    estimates = [variance_of(row) for row in values]
 
     assert np.mean(estimates) == pytest.approx(1, abs=0.07)
-    assert long_run_variance(values[0] + 5, 16) == pytest.approx(estimates[0], rel=1e-9)
+    assert variance_of(values[0] + 5) == pytest.approx(estimates[0], rel=1e-9)
 
 
 def test_long_run_variance_sees_memory():
     """An AR(1)'s long-run variance is 1 / (1 - memory)^2, far above its variance."""
     rng = np.random.default_rng(7)
-    estimates = [long_run_variance(autocorrelated(4000, 0.8, rng), 16) for _ in range(60)]
+    estimates = [variance_of(autocorrelated(4000, 0.8, rng)) for _ in range(60)]
 
     assert np.mean(estimates) == pytest.approx(25, rel=0.15)
+
+
+def test_long_run_covariance_is_of_each_pair():
+    """Of a sum it is the sum over all pairs; it is symmetric, and each column's own on the diagonal."""
+    values = np.random.default_rng(16).standard_normal((300, 3))
+    covariance = long_run_covariance(values, 16)
+
+    np.testing.assert_allclose(covariance, covariance.T)
+    np.testing.assert_allclose(np.diag(covariance), [variance_of(column) for column in values.T])
+    assert covariance.sum() == pytest.approx(variance_of(values.sum(axis=1)))
 
 
 def test_dm_p_is_the_t_tests_tail():
     """The statistic's upper tail under a t distribution of 8 degrees."""
     difference = np.random.default_rng(8).standard_normal(300) + 0.05
-    statistic = difference.mean() / np.sqrt(long_run_variance(difference, 8) / 300)
+    statistic = difference.mean() / np.sqrt(long_run_covariance(difference[:, None], 8)[0, 0] / 300)
 
     assert dm_p(difference) == pytest.approx(stats.t.sf(statistic, 8), rel=1e-9)
 
@@ -342,6 +378,17 @@ def test_a_short_test_has_no_verdict():
     assert verdicts == [1, 0]
 
 
+def test_a_single_fold_has_no_verdict():
+    """However long it is: nothing says that another stretch of time would agree."""
+    times = pd.date_range("2020-01-01", periods=20 * 672, freq="h", tz="UTC")
+    rows = pd.DataFrame({"close_time": times, "fold": np.repeat(["1", "2"], 10 * 672)})
+    samples = [
+        sample_of(table, 14, HOUR, 1, np.random.default_rng(1)) for table in (rows, rows.assign(fold="1"))
+    ]
+
+    assert [sample.short for sample in samples] == [False, True]
+
+
 def test_a_sample_counts_times_and_folds():
     """Two symbols' rows of one hour share its number, whatever the rows' order; folds are numbered."""
     times = pd.date_range("2024-01-01", periods=3, freq="h", tz="UTC")
@@ -349,7 +396,7 @@ def test_a_sample_counts_times_and_folds():
 
     sample = sample_of(rows, 14, HOUR, 7, np.random.default_rng(1))
 
-    np.testing.assert_array_equal(sample.hour, [2, 1, 0, 0, 1, 2])
+    np.testing.assert_array_equal(sample.time, [2, 1, 0, 0, 1, 2])
     np.testing.assert_array_equal(sample.fold == sample.fold[0], [True, False, False] * 2)
     assert sample.short
     assert sample.starts.shape == (7, -(-3 // sample.block))

@@ -12,10 +12,10 @@ from stages.evaluate.trading import (
     STRATEGIES,
     YEAR,
     held,
-    hourly_returns,
     max_drawdown_pct,
     realised_variance,
     resampled_sharpe,
+    returns_by_time,
     sharpe,
     strategy_block,
     stretch_starts,
@@ -62,8 +62,8 @@ def market(n_hours: int = 400, symbols: tuple[str, ...] = ("A",), seed: int = 1)
 
 
 def traded_hours(rows: pd.DataFrame, stance=volatility.stance, horizon_bars=14, **changes) -> pd.DataFrame:
-    """`hourly_returns` of hourly rows under the usual settings, with changes."""
-    return hourly_returns(rows, stance, horizon_bars=horizon_bars, bar=HOUR, params=made(**changes))
+    """`returns_by_time` of hourly rows under the usual settings, with changes."""
+    return returns_by_time(rows, stance, horizon_bars=horizon_bars, bar=HOUR, params=made(**changes))
 
 
 def block_of(hours: pd.DataFrame, block: int = 20, replicates: int = 200) -> dict[str, float]:
@@ -374,7 +374,7 @@ def test_utility_is_the_same_at_any_timeframe():
     start = rows["close_time"].min()
     daily = rows.assign(close_time=start + 24 * (rows["close_time"] - start))
 
-    hours = hourly_returns(
+    hours = returns_by_time(
         daily, volatility.stance, horizon_bars=14, bar=day, params=made(max_position=1e6, **FREE)
     )
 

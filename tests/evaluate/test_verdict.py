@@ -47,7 +47,7 @@ def test_a_short_test_has_no_verdict():
     """It would say "no signal" of what can't be known."""
     said = sentence(metrics_of({"too_short": 1}), "direction")
 
-    assert said.startswith("Direction: too short a test to tell. Skill")
+    assert said.startswith("Direction: not enough test to tell. Skill")
     assert "no signal" not in said
 
 

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from stages.common.errors import InputError
 from stages.common.params import check_params, read_params
 from stages.evaluate.significance import MIN_BLOCKS, full_block_bars
 from tools.controls import __main__ as controls
@@ -32,7 +34,7 @@ from tools.controls.plan import (
     signal,
 )
 from tools.controls.runs import ERROR_SPREAD, EqualRun, MarketRun, lasting_errors, measure
-from tools.controls.table import Results, page, table, visibility
+from tools.controls.table import Results, n_broken, page, table, visibility
 
 LINES = [line for of_control in CONTROLS.values() for line in of_control]
 FIRST = MarketRun(Market(), "direction", "network")
@@ -227,6 +229,7 @@ def test_the_table_holds_what_was_counted_against_what_must_be():
 
     assert rows[0].startswith("| a_control | a setting | signal 1 | 40 | 2.5 % [0.1, 13.2] |")
     assert [row.split(" | ")[-1] for row in rows] == ["yes |", "**no** |", "- |"]
+    assert n_broken(lines, results) == 1
 
 
 @pytest.mark.parametrize(("half_widths", "holds"), [(VISIBLE, "**no** |"), (VISIBLE - 0.1, "- |")])
@@ -240,6 +243,7 @@ def test_a_signal_must_be_seen_where_the_oracle_sees_it_well(half_widths, holds)
     assert visibility(oracle) == pytest.approx(half_widths)
     assert f"(oracle: {half_widths:.1f} half-widths)" in row
     assert row.endswith(holds)
+    assert n_broken([line], {FIRST: figures_of(5, 10), OTHER_MARKET: oracle}) == int("no" in holds)
 
 
 def test_lines_without_results_are_left_out():
@@ -288,6 +292,34 @@ def test_a_run_goes_on_where_it_was(workplace, monkeypatch):
 
     call(monkeypatch, "--seeds", "3")
     assert len(workplace) == 6
+
+
+def test_another_code_measures_anew(workplace, monkeypatch):
+    """Figures of a changed stage aren't taken for those of the code that is there now."""
+    Path("stages").mkdir()
+    Path("stages/one.py").write_text("x = 1\n", encoding="utf-8")
+    call(monkeypatch, "--only", "one", "--seeds", "1")
+    Path("stages/one.py").write_text("x = 2\n", encoding="utf-8")
+    call(monkeypatch, "--only", "one", "--seeds", "1")
+
+    assert workplace == [(FIRST, 1), (FIRST, 1)]
+
+
+def test_a_line_that_does_not_hold_ends_in_an_error(workplace, monkeypatch):
+    """The table is printed and the exit status says no."""
+    broken = line_of(FIRST, rule=ALWAYS)
+    monkeypatch.setattr(controls, "CONTROLS", {"one": [broken]})
+
+    with pytest.raises(SystemExit, match="1 that do not"):
+        call(monkeypatch, "--seeds", "1")
+
+
+def test_a_test_too_short_for_verdicts_is_refused(values):
+    """Else nothing could ever be called a signal, and every control of noise would pass."""
+    long = values | {"label": values["label"] | {"horizon": 400}}
+
+    with pytest.raises(InputError, match="long enough for a verdict; received 400"):
+        measure([EqualRun(24)], 1, long)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """Markets of which the truth is known: is noise called noise, signal signal? `python -m tools.controls`.
 
 Figures are kept in .cache/controls/ as soon as they are known, so that a run that was cut off goes on
-where it was. They are known by the settings that they rest on: empty the folder after a change of code.
-With all controls and at least 40 seeds the table becomes docs/controls.md.
+where it was; by the code and the settings that they rest on, so that a change of either starts anew. With
+all controls and at least 40 seeds the table becomes docs/controls.md.
 """
 
 import argparse
 import json
+import sys
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from stages.common.errors import InputError, run
@@ -17,7 +19,7 @@ from tools.controls.jobs import Job, gather, key, lacking, make_jobs
 from tools.controls.market import Values
 from tools.controls.plan import CONTROLS
 from tools.controls.runs import Figures, measure
-from tools.controls.table import page, table
+from tools.controls.table import n_broken, page, table
 
 CACHE = Path(".cache/controls")
 PAGE = Path("docs/controls.md")
@@ -31,15 +33,19 @@ def main() -> None:
     check_params(values)
     lines = [line for name, of_control in CONTROLS.items() if only in (None, name) for line in of_control]
     jobs = make_jobs(lines, n_seeds)
+    folder = CACHE / code_digest()
 
-    kept = read_kept()
+    kept = read_kept(folder)
     missing = [job for job in (lacking(job, values, kept) for job in jobs) if job.runs]
-    parallel_map(partial(measure_and_keep, values=values), missing, "controls")
-    results = gather(jobs, values, read_kept())
+    parallel_map(partial(measure_and_keep, values=values, folder=folder), missing, "controls")
+    results = gather(jobs, values, read_kept(folder))
 
     print(table(lines, results))
     if only is None and n_seeds >= ENOUGH_SEEDS:
         write_text(PAGE, page(lines, results, f"python -m tools.controls --seeds {n_seeds}"))
+    broken = n_broken(lines, results)
+    if broken:
+        sys.exit(f"error: every line of the controls must hold; received {broken} that do not.")
 
 
 def read_options() -> tuple[str | None, int]:
@@ -53,17 +59,24 @@ def read_options() -> tuple[str | None, int]:
     return options.only, options.seeds
 
 
-def measure_and_keep(job: Job, values: Values) -> None:
+def code_digest() -> str:
+    """Changes with the code that figures rest on: all stages, and what measures here."""
+    measuring = [Path(__file__).with_name(f"{name}.py") for name in ("market", "models", "runs")]
+    code = [path.read_bytes() for path in [*sorted(Path("stages").rglob("*.py")), *measuring]]
+    return sha256(b"".join(code)).hexdigest()[:12]
+
+
+def measure_and_keep(job: Job, values: Values, folder: Path) -> None:
     """Measure a job's runs, and keep a file of figures a run."""
     for measured, figures in zip(job.runs, measure(job.runs, job.seed, values), strict=True):
         kept = {"run": repr(measured), "seed": job.seed, "figures": figures}
-        write_text(CACHE / f"{key(measured, job.seed, values)}.json", json.dumps(kept, indent=2) + "\n")
+        write_text(folder / f"{key(measured, job.seed, values)}.json", json.dumps(kept, indent=2) + "\n")
 
 
-def read_kept() -> dict[str, Figures]:
+def read_kept(folder: Path) -> dict[str, Figures]:
     """All figures that are kept, by their key."""
     return {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"] for path in CACHE.glob("*.json")
+        path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"] for path in folder.glob("*.json")
     }
 
 

@@ -26,6 +26,7 @@ PRICES = ["open", "high", "low", "close"]
 
 # Bars of each of four tests, by the market's years: together they outlast the twenty blocks of a verdict.
 TEST_BARS = {3: 3400, 5: 7000}
+REPLICATES = 100  # of the bootstrap, on which no figure of a control rests
 REFIT_BARS = 720  # a month: a quarter of the work of weekly refits
 SLOW = ("garch", "boosting")  # baselines that take longer than all else in a run
 
@@ -64,6 +65,7 @@ def control_values(values: Values, years: int) -> Values:
         "baseline": {"refit_bars": REFIT_BARS},
         "split": {"scheme": "walk_forward", "folds": 4, "test_bars": TEST_BARS[years]},
         "train": {"network": "dense"},
+        "evaluate": {"bootstrap": REPLICATES},
     }
     return values | {section: values[section] | changed for section, changed in changes.items()}
 

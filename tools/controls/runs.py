@@ -9,11 +9,12 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from stages.common.bars import Floats
+from stages.common.errors import InputError
 from stages.common.params import check_params
 from stages.common.task import TASKS, qlike
-from stages.evaluate.conformal import coverage_block, intervals
+from stages.evaluate.metrics import Setting, judge
 from stages.evaluate.rows import join, opponents
-from stages.evaluate.scores import loss_table, shared_block
+from stages.evaluate.scores import loss_table
 from stages.evaluate.significance import compare, sample_of
 from tools.controls.market import BAR, SYMBOL, Market, Study, Values, control_values, make_studies
 from tools.controls.models import MODELS
@@ -22,11 +23,12 @@ Figures = dict[str, float]
 
 FIGURES = (
     "signal",
-    "edge",
     "skill_pct",
     "skill_lo",
     "skill_hi",
     "dm_p",
+    "edge_lo",
+    "edge_dm_p",
     "coverage_90_pct",
     "worst_30d_pct",
 )
@@ -69,19 +71,24 @@ def measure(runs: Sequence[Run], seed: int, values: Values) -> list[Figures]:
 
 
 def measure_model(study: Study, model: str) -> Figures:
-    """What evaluate says of the model's forecasts: FIGURES."""
-    task, params = TASKS[study.task], study.sections["evaluate"]
+    """What evaluate says of the model's forecasts: FIGURES. Raises InputError if no verdict is possible."""
+    task, label = TASKS[study.task], study.sections["label"]
     question = importlib.import_module(f"stages.evaluate.{study.task}")
+    setting = Setting(question, task.loss, label.horizon, BAR, study.sections["evaluate"])
     labels, baselines = (table.assign(symbol=SYMBOL) for table in (study.labels, study.baselines))
     rows = join(MODELS[study.task, model](study), labels, baselines, task)
     rows = rows.assign(event=question.event, target=question.target)
-    losses = loss_table(rows, opponents(baselines), task.loss)
-    test, rng = rows["role"] == "test", np.random.default_rng(params.seed)
-    sample = sample_of(rows[test], study.sections["label"].horizon, BAR, params.bootstrap, rng)
-    covered = intervals(rows, question.nonconformity, question.bounds, question.width)
-    block = shared_block(rows[test], losses[test], task.loss, sample, rng)
-    block |= coverage_block(rows, covered, BAR)
+    block = judge(rows, loss_table(rows, opponents(baselines), task.loss), setting).test
+    check_long_enough(bool(block["too_short"]), label.horizon)
     return {name: float(block[name]) for name in FIGURES}
+
+
+def check_long_enough(short: bool, horizon: int) -> None:  # noqa: FBT001  (the one thing that is checked)
+    """Raise InputError where a test is too short for a verdict: it would call nothing a signal, ever."""
+    if short:
+        raise InputError(
+            f"label.horizon must leave the controls' tests long enough for a verdict; received {horizon}."
+        )
 
 
 def measure_equal(memory_hours: int, seed: int, sections: dict[str, Any]) -> Figures:
@@ -97,6 +104,7 @@ def measure_equal(memory_hours: int, seed: int, sections: dict[str, Any]) -> Fig
     # What is forecast is 1 throughout, so that the losses are of the errors alone.
     losses = [qlike(np.ones(n_times), lasting_errors(n_times, memory_hours, rng)) for _ in range(2)]
     sample = sample_of(rows, sections["label"].horizon, BAR, params.bootstrap, rng)
+    check_long_enough(sample.short, sections["label"].horizon)
     result = compare(losses[0], losses[1], sample)
     return {"verdict": float(result.verdict), "lo": result.lo, "dm_p": result.dm_p}
 
