@@ -265,15 +265,23 @@ def test_true_range_goes_through_everything(project):
 
 
 def test_every_try_is_counted(project):
-    """Runs of `dvc repro` and of other settings stand in one table, each with what sets it apart."""
-    for units in (4, 5):
-        project.set_params({"train.units": units, "train.learning_rate": 0.01, "train.offset": "none"})
-        project.reruns()
+    """Other settings, of the strategy too, stand in one table, and one that the cache served as it was."""
+    project.set_params({"train.offset": "none"})
+    assert project.reruns() == ["train", "evaluate"]
+    metrics = json.loads((project.folder / "results/metrics.json").read_text(encoding="utf-8"))
+    project.set_params({"evaluate.cost_bps": 50.0})
+    assert project.reruns() == ["evaluate"]
+    project.set_params({"evaluate.cost_bps": 5.0})
+    assert project.reruns() == []
 
-    table = project.run("python", "-m", "tools.trials")
+    report = project.run("python", "-m", "tools.trials")
 
-    assert all(re.search(rf"^\| direction.*train.units={units}", table, re.M) for units in (4, 5))
-    assert "Probability of backtest overfitting" in table
+    row = r"^\| direction.*, train\.offset=none.*, evaluate\.cost_bps=(\S+) \|.* (\S+) \|$"
+    net_sharpe = dict(re.findall(row, report, re.M))
+    assert net_sharpe.keys() == {"5.0", "50.0"}
+    assert net_sharpe["5.0"] == f"{metrics['test']['net_sharpe']:z.2f}" != net_sharpe["50.0"]
+    assert "train.offset=baseline" in report
+    assert "Probability of backtest overfitting" in report
 
 
 @pytest.mark.parametrize(

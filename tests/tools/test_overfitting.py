@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.overfitting import (
+from tools.trials.overfitting import (
     deflated_sharpe,
     expected_best,
     holm,
     overfitting_probability,
+    power_sums,
     sharpe,
 )
 
@@ -50,11 +51,28 @@ def test_holm_rejects_noise_seldom():
     assert np.mean([holm(trials).min() < 0.05 for trials in p]) == pytest.approx(0.05, abs=0.015)
 
 
-def test_sharpe_of_a_flat_strategy_is_nil():
-    """Who never trades earns nothing, and divides by nothing."""
-    returns = np.column_stack([np.zeros(10), np.arange(10.0)])
+def test_sharpe_is_mean_over_standard_deviation():
+    """Of each column, and of stretches laid together as of the whole."""
+    returns = 1e-4 + 1e-3 * np.random.default_rng(1).standard_normal((500, 3))
 
-    np.testing.assert_allclose(sharpe(returns), [0, 4.5 / np.arange(10.0).std()])
+    expected = returns.mean(axis=0) / returns.std(axis=0)
+    np.testing.assert_allclose(sharpe(power_sums(returns)), expected)
+    np.testing.assert_allclose(sharpe(power_sums(returns[:70]) + power_sums(returns[70:])), expected)
+
+
+@given(st.floats(1e-9, 1e3))
+def test_sharpe_knows_no_unit(scale):
+    """Returns in percent have the Sharpe ratio of returns in parts, however small."""
+    returns = scale * np.column_stack([np.arange(10.0), np.ones(10)])
+
+    np.testing.assert_allclose(sharpe(power_sums(returns)), [4.5 / np.arange(10.0).std(), 0])
+
+
+def test_sharpe_of_a_flat_strategy_is_nil():
+    """Who never trades earns nothing, and divides by nothing; nor does one return for ever say anything."""
+    returns = np.column_stack([np.zeros(1000), np.full(1000, 0.1), np.full(1000, -1e-5)])
+
+    np.testing.assert_array_equal(sharpe(power_sums(returns)), 0)
 
 
 def test_expected_best_is_what_the_luckiest_shows():
@@ -89,7 +107,15 @@ def test_deflated_sharpe_without_rivals_is_that_of_one_trial():
     returns = 0.05 + np.random.default_rng(4).standard_normal((5000, 1))
 
     assert 0.99 < deflated_sharpe(returns) < 1
+
+
+def test_deflated_sharpe_of_a_strategy_that_never_trades_is_a_half():
+    """Alone, or as the best of strategies that lose: nothing was found, and nothing was refuted."""
+    losing = -1 + np.random.default_rng(10).standard_normal((100, 1))
+
     assert deflated_sharpe(np.zeros((100, 1))) == 0.5
+    assert deflated_sharpe(np.full((100, 1), 0.1)) == 0.5
+    assert deflated_sharpe(np.hstack([losing, np.zeros((100, 1))])) == 0.5
 
 
 def test_overfitting_probability_of_coins_is_a_half():
@@ -118,7 +144,7 @@ def test_overfitting_probability_of_trials_that_fit_one_half_is_high():
 
 def test_overfitting_probability_equals_the_textbook_loop(monkeypatch):
     """Sums of parts give what slicing the returns and ranking the trials does."""
-    monkeypatch.setattr("tools.overfitting.N_PARTS", 6)
+    monkeypatch.setattr("tools.trials.overfitting.N_PARTS", 6)
     returns = 0.1 * np.arange(4) + np.random.default_rng(8).standard_normal((60, 4))
     below = []
     for way in combinations(range(6), 3):

@@ -7,7 +7,7 @@ from scipy.stats import kurtosis, norm, skew
 
 from stages.common.bars import Floats
 
-ROUNDING = 1e-9  # of a standard deviation: all that a strategy which stays flat has
+ROUNDING = 1e-12  # of the mean square: all the variance that returns which never change have
 N_PARTS = 16  # of the test, half of which choose the best trial: 12,870 ways
 
 
@@ -24,10 +24,20 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-def sharpe(returns: Floats) -> Floats:
-    """Mean over standard deviation of each column of `returns`, shape (n_times, n_trials); 0 of nothing."""
-    spread = returns.std(axis=0)
-    return np.divide(returns.mean(axis=0), spread, out=np.zeros(len(spread)), where=spread > 0)
+def power_sums(returns: Floats) -> Floats:
+    """Number, sum and sum of squares of each column of `returns`; shape (3, n_trials)."""
+    return np.array([np.ones(returns.shape), returns, returns**2]).sum(axis=1)
+
+
+def sharpe(sums: Floats) -> Floats:
+    """Mean over standard deviation of returns, a bar; 0 of returns that never change.
+
+    `sums`: `power_sums` of them, shape (3, ...); those of several stretches may be added up.
+    """
+    mean, square = sums[1:] / sums[0]
+    variance = square - mean**2
+    changing = variance > ROUNDING * square
+    return np.where(changing, mean / np.sqrt(np.where(changing, variance, 1.0)), 0.0)
 
 
 def expected_best(sharpes: Floats) -> float:
@@ -49,11 +59,11 @@ def deflated_sharpe(returns: Floats) -> float:
 
     `returns`: shape (n_times, n_trials), of the same times. Phi((SR - SR0) sqrt(T - 1) / sqrt(1 - s SR +
     (k - 1)/4 SR^2)), SR of the best trial a bar, s and k its returns' skewness and kurtosis, SR0 that of
-    `expected_best`; ½ where it never trades. Source: as there.
+    `expected_best`; ½ where the best earns nothing, as when it never trades. Source: as there.
     """
-    sharpes = sharpe(returns)
+    sharpes = sharpe(power_sums(returns))
     best, bar = returns[:, np.argmax(sharpes)], float(sharpes.max())
-    if best.std() == 0:
+    if bar == 0:
         return 0.5
     spread = np.sqrt(1 - skew(best) * bar + (kurtosis(best, fisher=False) - 1) / 4 * bar**2)
     return float(norm.cdf((bar - expected_best(sharpes)) * np.sqrt(len(best) - 1) / spread))
@@ -67,21 +77,11 @@ def overfitting_probability(returns: Floats) -> float:
     all on the other 8; ties share their ranks. ½ is luck.
     Source: Bailey, Borwein, López de Prado and Zhu (2017), Journal of Computational Finance 20(4), 39-69.
     """
-    parts = np.array_split(returns, N_PARTS)
-    moments = np.array(
-        [[np.full(part.shape[1], len(part)), part.sum(0), (part**2).sum(0)] for part in parts]
-    )
+    parts = np.array([power_sums(part) for part in np.array_split(returns, N_PARTS)])
     halves = np.array(list(combinations(range(N_PARTS), N_PARTS // 2)))
     ways = np.zeros((len(halves), N_PARTS))
     np.put_along_axis(ways, halves, 1.0, axis=1)
-    inside, outside = (sharpe_of(np.einsum("wp,pmn->mwn", half, moments)) for half in (ways, 1 - ways))
+    inside, outside = (sharpe(np.einsum("wp,pmn->mwn", half, parts)) for half in (ways, 1 - ways))
     chosen = np.take_along_axis(outside, inside.argmax(axis=1)[:, None], axis=1)
     n_lower = (outside < chosen).sum(axis=1) + ((outside == chosen).sum(axis=1) - 1) / 2
     return float(np.mean(np.sign((returns.shape[1] - 1) / 2 - n_lower) + 1) / 2)
-
-
-def sharpe_of(moments: Floats) -> Floats:
-    """Sharpe ratios from the number, sum and sum of squares of returns; `moments` has shape (3, ...)."""
-    mean, square = moments[1:] / moments[0]
-    spread = np.sqrt(np.maximum(square - mean**2, 0))
-    return np.divide(mean, spread, out=np.zeros(mean.shape), where=spread > ROUNDING)
