@@ -247,3 +247,11 @@ def test_no_candles_are_named(market):
         path.unlink()
     with pytest.raises(InputError, match="data/candles must hold a table a symbol"):
         lookahead.main()
+
+
+def test_a_corrupt_table_is_one_line(market):
+    """Not a traceback of Parquet's reader."""
+    path = next((market / "data/candles").glob("*.parquet"))
+    path.write_bytes(b"not Parquet")
+    with pytest.raises(InputError, match="must hold Parquet tables; received one that says"):
+        lookahead.main()
