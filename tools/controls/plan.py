@@ -11,7 +11,7 @@ from stages.common.bars import Floats
 from tools.controls.market import Market
 from tools.controls.runs import EqualRun, Figures, MarketRun, Run
 
-DRIFTS = (0.05, 0.1, 0.15, 0.2, 0.3)
+DRIFTS = (0.05, 0.1, 0.2, 0.3, 0.4)
 MEMORIES = (0.05, 0.1, 0.15, 0.25, 1.0)
 ERROR_MEMORIES = {"a day": 24, "a week": 168, "a month": 720}
 VISIBLE = (
