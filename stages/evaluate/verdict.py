@@ -31,6 +31,8 @@ def warnings(metrics: dict[str, Any], task: str) -> list[str]:
         found.append("The forecast is the naive one on every row, and so is any edge.")
     elif agrees(metrics["test"], "edge"):
         found.append("The forecast is the best baseline's on every row.")
+    elif metrics["test"]["edge_min_pct"] == 0:
+        found.append("The forecast loses just what a single baseline does: there is no network in it.")
     elif metrics[task].get("collapsed"):
         found.append("Collapsed: it calls the same direction on every row.")
     if overfit(metrics):

@@ -10,7 +10,7 @@ def metrics_of(test: dict[str, float] | None = None, task: str = "direction") ->
     skill = {"skill_pct": -0.312, "skill_lo": -1.1, "skill_hi": 0.421, "dm_p": 0.7134, "signal": 0}
     edge = {"edge_pct": -0.004, "edge_lo": -1.0, "edge_hi": -0.001, "edge_dm_p": 0.88, "edge": 0}
     return {
-        "test": skill | edge | {"too_short": 0} | (test or {}),
+        "test": skill | edge | {"too_short": 0, "edge_min_pct": -0.2} | (test or {}),
         "train": {"skill_pct": 0.1},
         "overfit_gap_pct": 0.4,
         task: {"collapsed": 0} if task == "direction" else {"mae": 3.0},
@@ -49,6 +49,12 @@ def test_a_short_test_has_no_verdict():
 
     assert said.startswith("Direction: not enough test to tell. Skill")
     assert "no signal" not in said
+
+
+def test_a_forecast_that_is_a_single_baselines_is_called_that():
+    """Validation may have preferred another, so that its edge looks like the network's."""
+    assert "there is no network in it" in sentence(metrics_of({"edge_min_pct": 0.0}), "direction")
+    assert "no network" not in sentence(metrics_of(), "direction")
 
 
 def test_a_collapsed_classifier_is_called_that():
