@@ -340,7 +340,7 @@ def test_the_page_is_written_when_it_is_complete(workplace, monkeypatch, capsys,
 def test_the_controls_in_short(values):
     """Noise is noise, volatility is signal, and a strong drift is seen by oracle and network alike."""
     quick = values | {"train": values["train"] | {"epochs": 4}}
-    null, usual, drifting = Market(volatility_memory=0.0), Market(), Market(drift_signal=0.3)
+    null, usual, drifting = Market(volatility_memory=0.0), Market(), Market(drift_signal=0.4)
     asked = {
         null: [("direction", "network"), ("volatility", "network")],
         usual: [("direction", "volatility alone"), ("direction", "network"), ("volatility", "network")],
