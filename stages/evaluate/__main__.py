@@ -17,9 +17,8 @@ from stages.evaluate.plots import draw, save
 from stages.evaluate.report import page
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.scores import loss_table
+from stages.evaluate.trading import YEAR
 from stages.evaluate.verdict import sentence
-
-YEAR = pd.Timedelta(days=365)
 
 
 def main() -> None:

@@ -211,7 +211,7 @@ def resampled_sharpe(net: Floats, starts: Ints, block: int, bars_a_year: float) 
 
 
 def sharpe_of_sums(
-    total: Floats | float, squares: Floats | float, n_bars: int, bars_a_year: float
+    total: Floats | float, squares: Floats | float, n_bars: Floats | int, bars_a_year: float
 ) -> Floats:
     """Sharpe ratio a year of `n_bars` returns with this sum and sum of squares; elementwise."""
     mean, square = np.asarray(total) / n_bars, np.asarray(squares) / n_bars

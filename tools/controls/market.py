@@ -11,6 +11,7 @@ from stages.baseline.rows import make_rows
 from stages.common.bars import bar_length
 from stages.common.params import Section
 from stages.featurize.groups import make_features
+from stages.fetch.clean import PRICES
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated import simulate
 from stages.label.folds import cut_folds
@@ -22,7 +23,6 @@ SYMBOL = "BTC/USDT"
 BAR = bar_length("1h")
 BAR_MINUTES = 60
 FIRST_YEAR = 2022
-PRICES = ["open", "high", "low", "close"]
 
 # Bars of each of four tests, by the market's years: together they outlast the twenty blocks of a verdict.
 TEST_BARS = {3: 3400, 5: 7000}

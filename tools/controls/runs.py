@@ -79,15 +79,16 @@ def measure_model(study: Study, model: str) -> Figures:
     rows = join(MODELS[study.task, model](study), labels, baselines, task)
     rows = rows.assign(event=question.event, target=question.target)
     block = judge(rows, loss_table(rows, opponents(baselines), task.loss), setting).test
-    check_long_enough(bool(block["too_short"]), label.horizon)
+    check_long_enough(sections=study.sections, short=bool(block["too_short"]))
     return {name: float(block[name]) for name in FIGURES}
 
 
-def check_long_enough(short: bool, horizon: int) -> None:  # noqa: FBT001  (the one thing that is checked)
+def check_long_enough(*, sections: dict[str, Any], short: bool) -> None:
     """Raise InputError where a test is too short for a verdict: it would call nothing a signal, ever."""
     if short:
         raise InputError(
-            f"label.horizon must leave the controls' tests long enough for a verdict; received {horizon}."
+            "label.horizon must leave the controls' tests long enough for a verdict; "
+            f"received {sections['label'].horizon}."
         )
 
 
@@ -104,7 +105,7 @@ def measure_equal(memory_hours: int, seed: int, sections: dict[str, Any]) -> Fig
     # What is forecast is 1 throughout, so that the losses are of the errors alone.
     losses = [qlike(np.ones(n_times), lasting_errors(n_times, memory_hours, rng)) for _ in range(2)]
     sample = sample_of(rows, sections["label"].horizon, BAR, params.bootstrap, rng)
-    check_long_enough(sample.short, sections["label"].horizon)
+    check_long_enough(sections=sections, short=sample.short)
     result = compare(losses[0], losses[1], sample)
     return {"verdict": float(result.verdict), "lo": result.lo, "dm_p": result.dm_p}
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.stats import kurtosis, norm, skew
 
 from stages.common.bars import Floats
+from stages.evaluate.trading import sharpe_of_sums
 
-ROUNDING = 1e-12  # of the mean square: all the variance that returns which never change have
 N_PARTS = 16  # of the test, half of which choose the best trial: 12,870 ways
 
 
@@ -34,10 +34,8 @@ def sharpe(sums: Floats) -> Floats:
 
     `sums`: `power_sums` of them, shape (3, ...); those of several stretches may be added up.
     """
-    mean, square = sums[1:] / sums[0]
-    variance = square - mean**2
-    changing = variance > ROUNDING * square
-    return np.where(changing, mean / np.sqrt(np.where(changing, variance, 1.0)), 0.0)
+    count, total, squares = sums
+    return sharpe_of_sums(total, squares, count, bars_a_year=1)
 
 
 def expected_best(sharpes: Floats) -> float:
