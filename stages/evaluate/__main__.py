@@ -14,7 +14,7 @@ from stages.evaluate.curves import make_tables, scatter
 from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.plots import draw, save
-from stages.evaluate.report import page
+from stages.evaluate.report import page, subject_of
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.scores import loss_table
 from stages.evaluate.trading import YEAR
@@ -25,7 +25,8 @@ def main() -> None:
     """Read predictions, labels, baselines and training curves; write results/, all but its train/."""
     params = load_params("evaluate", EvaluateParams)
     task = load_value("task", str)
-    bar = bar_length(load_value("fetch.timeframe", str))
+    timeframe = load_value("fetch.timeframe", str)
+    bar = bar_length(timeframe)
     question = importlib.import_module(f"stages.evaluate.{task}")
     setting = Setting(question, TASKS[task].loss, load_value("label.horizon", int), bar, params)
 
@@ -49,7 +50,9 @@ def main() -> None:
             save(picture, folder / f"{plot}.png")
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
     write_table("results/by_time.parquet", findings.by_time)
-    write_text("results/report.html", page(sentence(metrics, task), metrics, tables, images))
+    subject = subject_of(test, task, timeframe, setting.horizon_bars)
+    html = page(subject, sentence(metrics, task), metrics, tables, images)
+    write_text("results/report.html", html)
     write_text("results/metrics.json", as_json(metrics))
     n_lost = len(predictions) - len(rows)
     print(f"evaluate: {len(rows)} rows, {n_lost} left out for want of a baseline's forecast")

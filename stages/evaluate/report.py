@@ -25,7 +25,11 @@ HEADINGS = {
 
 
 def page(
-    verdict: str, metrics: dict[str, Any], tables: dict[str, pd.DataFrame], pictures: dict[str, bytes]
+    subject: str,
+    verdict: str,
+    metrics: dict[str, Any],
+    tables: dict[str, pd.DataFrame],
+    pictures: dict[str, bytes],
 ) -> str:
     """The page as HTML; `pictures` are PNG files by name, `tables` may hold more than are shown."""
     shown = [section(heading, table_html(tables[name])) for name, heading in HEADINGS.items()]
@@ -40,6 +44,7 @@ def page(
             "<title>Barometer</title>",
             f"<style>{STYLE}</style>",
             "<h1>Barometer</h1>",
+            f"<p>{escape(subject)}</p>",
             f'<p class="verdict">{escape(verdict)}</p>',
             *images,
             *shown,
@@ -48,6 +53,16 @@ def page(
             "</html>",
             "",
         ]
+    )
+
+
+def subject_of(test: pd.DataFrame, task: str, timeframe: str, horizon: int) -> str:
+    """Which question was asked, `horizon` bars ahead, and of which rows."""
+    symbols = ", ".join(sorted(test["symbol"].unique()))
+    first, last = (f"{time:%Y-%m-%d}" for time in (test["close_time"].min(), test["close_time"].max()))
+    return (
+        f"{symbols}: {task} {horizon} bars of {timeframe} ahead, "
+        f"asked at {len(test):,} test rows from {first} to {last}."
     )
 
 
