@@ -25,21 +25,21 @@ class Canary(NamedTuple):
 CANARIES = {
     # What a candle is, and which are there
     "the candle still forming is fetched": Canary(
-        file="stages/fetch/exchange.py",
-        sound="if first <= row[0] < last]",
-        leaky="if first <= row[0]]",
-        tests="tests/fetch/test_exchange.py",
+        file="stages/fetch/exchange/transfer.py",
+        sound="if row[0] < end_ms]",
+        leaky="]",
+        tests="tests/fetch/exchange/test_transfer.py",
     ),
     "a window that isn't over is accepted": Canary(
-        file="stages/fetch/exchange.py",
+        file="stages/fetch/exchange/candles.py",
         sound="last_close = just_before - since_open + bar",
         leaky="last_close = just_before - since_open",
-        tests="tests/fetch/test_exchange.py",
+        tests="tests/fetch/exchange/test_candles.py",
     ),
     "the candle that opens at the end is kept": Canary(
         file="stages/fetch/clean.py",
-        sound='(table["open_time"] < params.end_time)',
-        leaky='(table["open_time"] <= params.end_time)',
+        sound='(whole["open_time"] < params.end_time)',
+        leaky='(whole["open_time"] <= params.end_time)',
         tests="tests/fetch/test_clean.py",
     ),
     "true range against tomorrow's close": Canary(

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,15 +76,14 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_modules_that_a_stage_imports(stage, task, source):
     """A stage depends on just the modules that it imports for that task and source."""
-    expected = {
-        str(path.relative_to(ROOT)) for path in imported(ROOT / f"stages/{stage}/__main__.py", task, source)
-    }
+    expected = imported(ROOT / f"stages/{stage}/__main__.py", task, source)
 
-    actual = {
-        dep.replace("${task}", task).replace("${fetch.source}", source)
+    deps = [
+        ROOT / dep.replace("${task}", task).replace("${fetch.source}", source)
         for dep in STAGES[stage]["deps"]
-        if dep.endswith(".py")
-    }
+        if dep.startswith("stages/")
+    ]
+    actual = {module for dep in deps for module in (dep.rglob("*.py") if dep.is_dir() else [dep])}
 
     assert actual == expected
 
@@ -102,10 +102,10 @@ def test_deps_are_the_tables_that_a_stage_reads(stage):
     texts = [
         path.read_text(encoding="utf-8")
         for path in imported(ROOT / f"stages/{stage}/__main__.py", "direction", "file")
-        if path.parent.name == stage
+        if path.is_relative_to(ROOT / "stages" / stage)
     ]
     named = set(re.findall(r'"((?:data|results|models)(?:/[\w.-]+)*)(?:/\{|/?")', "\n".join(texts)))
-    declared = outputs(stage) | {dep for dep in STAGES[stage]["deps"] if not dep.endswith(".py")}
+    declared = outputs(stage) | {dep for dep in STAGES[stage]["deps"] if not dep.startswith("stages/")}
 
     for path in named - {"data/import"}:
         assert any(
@@ -119,7 +119,7 @@ def test_deps_are_the_tables_that_a_stage_reads(stage):
 def test_params_are_the_settings_that_a_stage_loads(stage):
     """Each setting that a stage loads is in its `params`, and each one listed there is loaded."""
     loaded = set()
-    for path in (ROOT / "stages" / stage).glob("*.py"):
+    for path in (ROOT / "stages" / stage).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for name in ("load_params", "load_value"):
             loaded |= {template(call.args[0]) for call in called(tree, name)}
@@ -139,7 +139,7 @@ def all_modules(floor: str) -> list[Path]:
 @pytest.mark.parametrize("path", all_modules("stages"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_stage_imports_its_own_folder_and_common_alone(path):
     """Arrows point downwards: tools over stages over common, no stage beside another."""
-    floor = path.parent.name
+    floor = path.relative_to(ROOT / "stages").parts[0]
     names = re.findall(
         r"^\s*(?:from|import) ((?:stages|tools|tests)[\w.]*)", path.read_text(encoding="utf-8"), re.M
     )
@@ -159,7 +159,7 @@ def test_every_output_is_read_or_is_a_result():
 def test_tensorflow_is_imported_in_train_alone():
     """A stage imports only what it needs: TensorFlow takes seconds to import."""
     users = {
-        path.parent.name
+        path.relative_to(ROOT).parts[1]
         for path in [*all_modules("stages"), *all_modules("tools")]
         if re.search(r"^\s*(?:from|import) (?:tensorflow|keras)", path.read_text(encoding="utf-8"), re.M)
     }
@@ -181,6 +181,16 @@ def test_a_section_with_blocks_is_listed_key_by_key(stage, model, choice, blocks
     assert {key for key in STAGES[stage]["params"] if key.startswith(f"{stage}.")} == expected
 
 
+def md5(path: Path) -> str:
+    """What DVC writes down of a file, or of a folder: there, of its files' names and hashes."""
+    if path.is_file():
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.suffix == ".py")
+    listed = [{"md5": md5(file), "relpath": file.relative_to(path).as_posix()} for file in files]
+    text = json.dumps(listed, sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
 def test_the_lock_is_of_this_code_and_these_parameters():
     """dvc.lock comes from a run of exactly what is in the working tree; if not, `make repro` mends it."""
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
@@ -188,9 +198,8 @@ def test_the_lock_is_of_this_code_and_these_parameters():
 
     for stage in lock.values():
         for dep in stage["deps"]:
-            if dep["path"].endswith(".py"):
-                code = (ROOT / dep["path"]).read_bytes()
-                assert dep["md5"] == hashlib.md5(code, usedforsecurity=False).hexdigest(), dep["path"]
+            if dep["path"].startswith("stages/"):
+                assert dep["md5"] == md5(ROOT / dep["path"]), dep["path"]
         for key, value in stage["params"]["params.yaml"].items():
             current = params
             for part in key.split("."):

@@ -205,8 +205,8 @@ def test_what_is_no_input_reruns_nothing(project):
         ("stages/baseline/direction.py", ["baseline"]),
         ("stages/baseline/volatility.py", []),
         ("stages/evaluate/scores.py", ["evaluate"]),
-        ("stages/fetch/file.py", []),
-        ("stages/fetch/simulated.py", ["fetch"]),
+        ("stages/fetch/file/candles.py", []),
+        ("stages/fetch/simulated/candles.py", ["fetch"]),
         ("stages/common/params.py", []),
     ],
 )

@@ -20,7 +20,7 @@ from stages.common.errors import run
 from stages.common.params import load_params
 from stages.common.task import TASKS
 from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated import simulate
+from stages.fetch.simulated.candles import simulate
 from stages.label.params import LabelParams, SplitParams
 from stages.label.rows import label_candles
 

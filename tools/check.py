@@ -51,12 +51,12 @@ def check_length(
 def check_source(fetch: FetchParams) -> None:
     """Raise InputError where a source can't have the candles, as far as can be told offline."""
     if fetch.source == "file":
-        from stages.fetch.file import find_file  # noqa: PLC0415  (only what is needed: each takes a while)
+        from stages.fetch.file.candles import find_file  # noqa: PLC0415  (only what is needed: each takes a while)
 
         for symbol in fetch.symbols:
             find_file(symbol, Path("data/import/file"))
     if fetch.source == "exchange":
-        from stages.fetch.exchange import open_exchange  # noqa: PLC0415
+        from stages.fetch.exchange.connection import open_exchange  # noqa: PLC0415
 
         open_exchange(fetch.exchange.name)
 

@@ -18,7 +18,7 @@ from stages.common.errors import InputError, run
 from stages.common.tables import read_table
 from stages.common.task import qlike
 from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated import simulate
+from stages.fetch.simulated.candles import simulate
 
 HOUR = pd.Timedelta(hours=1)
 HOURS_A_YEAR = 365.25 * 24

@@ -6,28 +6,24 @@ import json
 from stages.common.errors import run
 from stages.common.params import load_params
 from stages.common.tables import file_name, fresh_folder, write_table
-from stages.fetch.clean import clean, receipt
+from stages.fetch.clean import clean, in_one_line, receipt
 from stages.fetch.params import FetchParams
 
 
 def main() -> None:
     """Write data/candles/: a Parquet file a symbol, and receipt.json."""
     params = load_params("fetch", FetchParams)
-    source = importlib.import_module(f"stages.fetch.{params.source}")
+    source = importlib.import_module(f"stages.fetch.{params.source}.candles")
     fetched = source.fetch_candles(params)
-    tables = {symbol: clean(fetched[symbol], symbol, params) for symbol in params.symbols}
-    summary = receipt(tables, params)
+    cleaned = {symbol: clean(fetched[symbol], symbol, params) for symbol in params.symbols}
+    summary = receipt(cleaned, params)
     with fresh_folder("data/candles") as folder:
-        for symbol, table in tables.items():
-            write_table(folder / f"{file_name(symbol)}.parquet", table)
+        for symbol, found in cleaned.items():
+            write_table(folder / f"{file_name(symbol)}.parquet", found.candles)
         text = json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False)
         (folder / "receipt.json").write_text(text + "\n", encoding="utf-8")
-    for symbol, found in summary["symbols"].items():
-        missing = sum(gap["missing_bars"] for gap in found["gaps"])
-        print(
-            f"fetch: {symbol}: {found['rows']:,} candles, {found['first']} to {found['last']}, "
-            f"{missing:,} missing in {len(found['gaps'])} gaps"
-        )
+    for symbol, facts in summary["symbols"].items():
+        print(f"fetch: {symbol}: {in_one_line(facts)}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""What a candle must be, whatever its source; and the receipt of what was fetched."""
+"""What a candle must be, whatever its source; and the receipt of what was fetched.
+
+What can be mended without a doubt is, and the receipt says so: order, rows that came twice, rows that are
+no candles. What can't is refused.
+"""
 
 import hashlib
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,26 +22,56 @@ MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 WEEK = pd.Timedelta("7D")
 MILLISECOND = pd.Timedelta("1ms")
 
+MOST_BROKEN = 0.01  # of the rows: with more, it is no table of candles
+SPIKE = 1.5  # times beyond the highs, or lows, of both neighbours
+OTHER_STEPS = 24  # equal ones in a row: bars without trades, which exchanges leave out, are no such pattern
+N_SHOWN = 10  # in an error
 
-def clean(candles: pd.DataFrame, symbol: str, params: FetchParams) -> pd.DataFrame:
+
+class Cleaned(NamedTuple):
+    """A symbol's candles, COLUMNS; how many rows came twice or out of order; and rows that break a rule.
+
+    Of these, `broken` were left out, `suspect` kept; each has `open_time`, `rule` and `row` as text.
+    """
+
+    candles: pd.DataFrame
+    n_duplicates: int
+    n_out_of_order: int
+    broken: list[dict[str, str]]
+    suspect: list[dict[str, str]]
+
+
+def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
     """A symbol's candles in the stages' schema, within [fetch.start, fetch.end), in order, each once.
 
-    `candles`: any order, columns COLUMNS or more, `open_time` with a time zone. Returns COLUMNS,
+    `rows`: any order, columns COLUMNS or more, `open_time` with a time zone. Candles are COLUMNS,
     datetime64[ms, UTC] and float64; prices in quote currency, volume in base currency. Missing candles
-    stay missing. Raises InputError where nothing is left, or on the first row that is no candle.
+    stay missing. Raises InputError where none is left, where a gap is longer than fetch.max_gap_bars, where
+    two rows of a time differ, where times aren't the timeframe's, and where too many rows are no candles.
     """
-    bar = bar_length(params.timeframe)
-    table = to_schema(candles, symbol)
-    inside = (table["open_time"] >= params.start_time) & (table["open_time"] < params.end_time)
+    whole = to_schema(rows, symbol)
+    inside = (whole["open_time"] >= params.start_time) & (whole["open_time"] < params.end_time)
     if not inside.any():
         raise InputError(
             "fetch.start and fetch.end must enclose a candle of each symbol; "
-            f"between {params.start} and {params.end}, {symbol} has none{extent(table)}."
+            f"between {params.start} and {params.end}, {symbol} has none{extent(whole)}."
         )
-    table = table[inside].sort_values("open_time").drop_duplicates(ignore_index=True)
+    found = whole[inside]
+    table = found.sort_values("open_time", kind="stable").drop_duplicates(ignore_index=True)
+    check_agreement(table, symbol)
     check_step(table["open_time"], symbol, params.timeframe)
-    check_rows(table, symbol, bar)
-    return table
+    check_grid(table, symbol, bar_length(params.timeframe))
+    rules = broken_rules(table)
+    check_few(table, rules, symbol)
+    candles = table[~breaks_any(rules)].reset_index(drop=True)
+    check_gaps(candles["open_time"], symbol, params)
+    return Cleaned(
+        candles,
+        n_duplicates=len(found) - len(table),
+        n_out_of_order=int((found["open_time"].diff() < pd.Timedelta(0)).sum()),
+        broken=listed(table, rules),
+        suspect=listed(candles, suspect_rules(candles)),
+    )
 
 
 def to_schema(candles: pd.DataFrame, symbol: str) -> pd.DataFrame:
@@ -48,7 +82,7 @@ def to_schema(candles: pd.DataFrame, symbol: str) -> pd.DataFrame:
             columns[name] = candles[name].astype("float64")
         except (TypeError, ValueError) as error:
             raise InputError(
-                f"fetch.symbols: {name} of {symbol} must be a number; received: {error}."
+                f"fetch.symbols: {name} of {symbol} must be a number; received: {str(error)[:200]}."
             ) from None
     return pd.DataFrame(columns)
 
@@ -60,39 +94,102 @@ def extent(table: pd.DataFrame) -> str:
     return f": its candles run from {table['open_time'].min()} to {table['open_time'].max()}"
 
 
-def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
-    """Raise InputError unless the most frequent step between candles is one bar."""
-    steps = open_time.diff().dropna()
-    steps = steps[steps > pd.Timedelta(0)].mode()
-    if not steps.empty and steps[0] != bar_length(timeframe):
+def in_words(table: pd.DataFrame) -> list[str]:
+    """Each row's prices and volume."""
+    return [
+        ", ".join(f"{name} {row[name]}" for name in COLUMNS[1:])
+        for row in table[COLUMNS[1:]].to_dict("records")
+    ]
+
+
+def check_agreement(table: pd.DataFrame, symbol: str, way_out: str = "") -> None:
+    """Raise InputError where two rows of one time differ; rows must be sorted by time, and each once."""
+    again = table["open_time"].duplicated().to_numpy()
+    if again.any():
+        place = int(again.argmax())
+        first, second = in_words(table.iloc[place - 1 : place + 1])
         raise InputError(
-            f"fetch.timeframe must be the step from candle to candle; received {timeframe}, "
-            f"while {symbol} has a candle every {steps[0]}."
+            f"fetch.symbols: {symbol} must have one candle a time; received {first} and {second} "
+            f"at {table['open_time'].iloc[place]}{way_out}."
         )
 
 
-def check_rows(table: pd.DataFrame, symbol: str, bar: pd.Timedelta) -> None:
-    """Raise InputError on the first row that breaks a rule; rows must be sorted by time."""
-    for rule, broken in broken_rules(table, bar).items():
-        if broken.any():
-            row = table.iloc[int(broken.argmax())]
-            values = ", ".join(f"{name} {row[name]}" for name in COLUMNS[1:])
-            raise InputError(f"fetch.symbols: {symbol} {rule}; received {values} at {row['open_time']}.")
+def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
+    """Raise InputError unless candles are one bar apart: most of them, and in no stretch all otherwise."""
+    bar, steps = bar_length(timeframe), open_time.diff().iloc[1:]
+    rule = (
+        f"fetch.timeframe must be the step from candle to candle; received {timeframe}, while {symbol} has"
+    )
+    usual = steps.mode()
+    if len(usual) and usual[0] != bar:
+        raise InputError(f"{rule} a candle every {usual[0]}.")
+    as_before = (steps.diff() == pd.Timedelta(0)) & (steps != bar)
+    in_a_row = steps[as_before.rolling(OTHER_STEPS - 1).sum() == OTHER_STEPS - 1]
+    if len(in_a_row):
+        raise InputError(f"{rule} one every {in_a_row.iloc[0]} up to {open_time[in_a_row.index[0]]}.")
 
 
-def broken_rules(table: pd.DataFrame, bar: pd.Timedelta) -> dict[str, Bools]:
-    """Which rows break each of the rules; shape (n_rows,) each."""
+def check_grid(table: pd.DataFrame, symbol: str, bar: pd.Timedelta) -> None:
+    """Raise InputError on the first row at a time at which no bar may open."""
+    astray = off_grid(table["open_time"], bar)
+    if astray.any():
+        row = table[astray][:1]
+        raise InputError(
+            f"fetch.symbols: {symbol} must have times on the timeframe's grid; "
+            f"received {in_words(row)[0]} at {row['open_time'].iloc[0]}."
+        )
+
+
+def broken_rules(table: pd.DataFrame) -> dict[str, Bools]:
+    """What makes a row a candle, and which rows break it; shape (n_rows,) each."""
     prices, volume = table[PRICES].to_numpy(), table["volume"].to_numpy()
     _, high, low, _ = prices.T
     return {
-        "must have times on the timeframe's grid": off_grid(table["open_time"], bar),
-        "must have one candle a time": table["open_time"].duplicated().to_numpy(),
-        "must have finite prices above 0": ~(np.isfinite(prices) & (prices > 0)).all(axis=1),
-        "must have a finite volume, 0 or more": ~(np.isfinite(volume) & (volume >= 0)),
-        "must have no price below low or above high": (
+        "prices must be finite and above 0": ~(np.isfinite(prices) & (prices > 0)).all(axis=1),
+        "volume must be finite, 0 or more": ~(np.isfinite(volume) & (volume >= 0)),
+        "no price may be below low or above high": (
             (prices.min(axis=1) < low) | (prices.max(axis=1) > high)
         ),
     }
+
+
+def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
+    """What bad prints break and crashes seldom do, and which candles do; shape (n_candles,)."""
+    high, low = candles["high"], candles["low"]
+    highest = np.fmax(high.shift(1), high.shift(-1))
+    lowest = np.fmin(low.shift(1), low.shift(-1))
+    far = (high > SPIKE * highest) | (low < lowest / SPIKE)
+    return {f"no price should be {SPIKE} times beyond those of both neighbours": far.to_numpy()}
+
+
+def breaks_any(rules: dict[str, Bools]) -> Bools:
+    """Which rows break one of the rules, or several; shape (n_rows,)."""
+    return np.any([*rules.values()], axis=0)
+
+
+def listed(table: pd.DataFrame, rules: dict[str, Bools]) -> list[dict[str, str]]:
+    """The rows that break a rule, and the first one that each breaks, for the receipt."""
+    rows = np.flatnonzero(breaks_any(rules))
+    first = np.argmax([breaks[rows] for breaks in rules.values()], axis=0)
+    found, names = table.iloc[rows], [*rules]
+    return [
+        {"open_time": time.isoformat(), "rule": names[rule], "row": row}
+        for time, rule, row in zip(found["open_time"], first, in_words(found), strict=True)
+    ]
+
+
+def check_few(table: pd.DataFrame, rules: dict[str, Bools], symbol: str) -> None:
+    """Raise InputError where more than MOST_BROKEN of the rows break a rule."""
+    broken = breaks_any(rules)
+    n_broken = int(broken.sum())
+    if n_broken > MOST_BROKEN * len(table):
+        place = int(broken.argmax())
+        rule = next(rule for rule, breaks in rules.items() if breaks[place])
+        raise InputError(
+            f"fetch.symbols: {symbol} must have {1 - MOST_BROKEN:.0%} sound rows or more; received "
+            f"{n_broken:,} broken ones of {len(table):,}, the first {in_words(table[broken][:1])[0]} "
+            f"at {table['open_time'].iloc[place]}: {rule}."
+        )
 
 
 def off_grid(open_time: pd.Series, bar: pd.Timedelta) -> Bools:
@@ -109,16 +206,42 @@ def grid_ms(bar: pd.Timedelta) -> int:
     return math.gcd(bar // MILLISECOND, WEEK // MILLISECOND)
 
 
-def gaps(open_time: pd.Series, bar: pd.Timedelta) -> list[dict[str, Any]]:
-    """Runs of missing candles between the first and the last: when each starts, and its length in bars."""
-    after = open_time.index[open_time.diff() > bar]
+def gaps(open_time: pd.Series, params: FetchParams) -> list[dict[str, Any]]:
+    """Runs of candles that the window lacks: when each starts, and its length in bars.
+
+    The first may be from fetch.start to the first candle, the last from the last candle to fetch.end.
+    """
+    bar, first, last = bar_length(params.timeframe), open_time.iloc[0], open_time.iloc[-1]
+    # With the last bar before the window and the first one after it, its ends are gaps as others are.
+    before = first - ((first - params.start_time) // bar + 1) * bar
+    after = last - (last - params.end_time) // bar * bar
+    opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
+    steps = opens.diff()
+    lacks = steps > bar
+    starts = opens.shift()[lacks] + bar
     return [
-        {
-            "start": (open_time[row - 1] + bar).isoformat(),
-            "missing_bars": (open_time[row] - open_time[row - 1]) // bar - 1,
-        }
-        for row in after
+        {"start": start.isoformat(), "missing_bars": step // bar - 1}
+        for start, step in zip(starts, steps[lacks], strict=True)
     ]
+
+
+def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
+    """Raise InputError where a gap is longer than fetch.max_gap_bars.
+
+    The one before the first candle may be: a market may be younger than the window.
+    """
+    too_long = [
+        f"{gap['missing_bars']:,} bars from {gap['start']}"
+        for gap in gaps(open_time, params)
+        if gap["missing_bars"] > params.max_gap_bars and pd.Timestamp(gap["start"]) > open_time.iloc[0]
+    ]
+    if too_long:
+        more = f" and {len(too_long) - N_SHOWN:,} more" if len(too_long) > N_SHOWN else ""
+        raise InputError(
+            f"fetch.max_gap_bars must be at least the longest gap of {symbol} from its first candle to "
+            f"fetch.end, {params.end}; received {params.max_gap_bars}, while it lacks "
+            f"{', '.join(too_long[:N_SHOWN])}{more}."
+        )
 
 
 def content_sha256(candles: pd.DataFrame) -> str:
@@ -132,25 +255,52 @@ def content_sha256(candles: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def receipt(tables: dict[str, pd.DataFrame], params: FetchParams) -> dict[str, Any]:
-    """What was asked for, and what each symbol's candles are: equal candles, equal receipt.
+def receipt(cleaned: dict[str, Cleaned], params: FetchParams) -> dict[str, Any]:
+    """What was asked for, and what each symbol's candles are: equal rows, equal receipt.
 
-    Says neither when nor from which address they were fetched.
+    Says neither when nor from which address they were fetched, nor how rough the way was.
     """
-    bar = bar_length(params.timeframe)
     return {
         "source": {params.source: getattr(params, params.source).model_dump()},
         "timeframe": params.timeframe,
         "start": params.start_time.isoformat(),
         "end": params.end_time.isoformat(),
-        "symbols": {
-            symbol: {
-                "rows": len(table),
-                "first": table["open_time"].iloc[0].isoformat(),
-                "last": table["open_time"].iloc[-1].isoformat(),
-                "gaps": gaps(table["open_time"], bar),
-                "sha256": content_sha256(table),
-            }
-            for symbol, table in tables.items()
-        },
+        "symbols": {symbol: entry(found, params) for symbol, found in cleaned.items()},
     }
+
+
+def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
+    """A symbol's part of the receipt.
+
+    Order and repetition are facts of a file; elsewhere they would be accidents of the transfer.
+    """
+    opens = found.candles["open_time"]
+    facts = {
+        "rows": len(opens),
+        "first": opens.iloc[0].isoformat(),
+        "last": opens.iloc[-1].isoformat(),
+        "gaps": gaps(opens, params),
+        "broken_rows_left_out": found.broken,
+        "suspect_rows_kept": found.suspect,
+        "sha256": content_sha256(found.candles),
+    }
+    if params.source == "file":
+        facts["duplicate_rows_dropped"] = found.n_duplicates
+        facts["out_of_order_rows_sorted"] = found.n_out_of_order
+    return facts
+
+
+def in_one_line(facts: dict[str, Any]) -> str:
+    """A symbol's part of the receipt, for a person."""
+    missing = sum(gap["missing_bars"] for gap in facts["gaps"])
+    counts = {
+        "broken rows left out": len(facts["broken_rows_left_out"]),
+        "suspect rows kept": len(facts["suspect_rows_kept"]),
+        "duplicate rows dropped": facts.get("duplicate_rows_dropped", 0),
+        "rows put in order": facts.get("out_of_order_rows_sorted", 0),
+    }
+    return (
+        f"{facts['rows']:,} candles, {facts['first']} to {facts['last']}, "
+        f"{missing:,} missing in {len(facts['gaps'])} gaps"
+        + "".join(f", {count:,} {what}" for what, count in counts.items() if count)
+    )

@@ -53,6 +53,7 @@ class FetchParams(Section):
     timeframe: str = Field(pattern="^[1-9][0-9]{0,3}[mhdw]$")
     start: str
     end: str
+    max_gap_bars: int = Field(ge=0)
     simulated: SimulatedParams
     exchange: ExchangeParams
     file: FileParams

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from stages.common.params import read_params
+from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.params import FetchParams
 from tests.conftest import MakeCandles
-from tests.exchange_server import ExchangeServer, serve
+from tools.exchange_server import ExchangeServer, serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,9 +41,25 @@ def market(make_candles: MakeCandles) -> pd.DataFrame:
 def exchange_server(
     market: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ExchangeServer]:
-    """A server of that market as BTC/USDT, which CCXT_CONFIG makes ccxt's Binance."""
+    """A server of that market as BTC/USDT, which CCXT_CONFIG makes ccxt's Binance, for an empty folder."""
+    monkeypatch.chdir(tmp_path)
     with serve({"BTC/USDT": market}) as server:
         config = tmp_path / "ccxt.json"
         config.write_text(json.dumps(server.config))
         monkeypatch.setenv("CCXT_CONFIG", str(config))
         yield server
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Makes time pass only where fetch waits for it, and at once; each wait is noted here, in seconds."""
+    found: list[float] = []
+
+    def nap(pacer: Pacer, seconds: float) -> None:
+        if pacer.stopped.is_set():
+            raise StoppedError
+        found.append(seconds)
+
+    monkeypatch.setattr(Pacer, "clock", lambda _: sum(found))
+    monkeypatch.setattr(Pacer, "nap", nap)
+    return found

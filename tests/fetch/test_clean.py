@@ -1,5 +1,7 @@
 import hashlib
+import json
 import struct
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,46 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.fetch.clean import COLUMNS, clean, content_sha256, gaps, receipt
+from stages.fetch.clean import (
+    COLUMNS,
+    N_SHOWN,
+    OTHER_STEPS,
+    Cleaned,
+    clean,
+    content_sha256,
+    gaps,
+    in_one_line,
+    receipt,
+)
 from stages.fetch.params import FetchParams
 from tests.conftest import MakeCandles, random_candles
 from tests.fetch.conftest import MakeParams, fetch_settings
 
 SYMBOL = "BTC/USDT"
 HOUR = pd.Timedelta("1h")
-WEEK = FetchParams.model_validate(fetch_settings())
+WEEK_BARS = 168
+WEEK = FetchParams.model_validate(fetch_settings(max_gap_bars=WEEK_BARS))
+MONDAY = WEEK.start_time
+NAN, INFINITY = float("nan"), float("inf")
+
+PRICE_RULE = "prices must be finite and above 0"
+VOLUME_RULE = "volume must be finite, 0 or more"
+ORDER_RULE = "no price may be below low or above high"
+
+BROKEN = [
+    ({"close": 0.0}, PRICE_RULE),
+    ({"open": -1.0}, PRICE_RULE),
+    ({"close": NAN}, PRICE_RULE),
+    ({"high": INFINITY}, PRICE_RULE),
+    ({"low": -INFINITY}, PRICE_RULE),
+    ({"volume": -0.1}, VOLUME_RULE),
+    ({"volume": NAN}, VOLUME_RULE),
+    ({"volume": INFINITY}, VOLUME_RULE),
+    ({"low": 30_000.0}, ORDER_RULE),
+    ({"high": 10_000.0}, ORDER_RULE),
+    ({"open": 30_000.0}, ORDER_RULE),
+    ({"open": 10_000.0}, ORDER_RULE),
+]
 
 
 def changed(candles: pd.DataFrame, row: int, **values: Any) -> pd.DataFrame:
@@ -27,6 +61,11 @@ def changed(candles: pd.DataFrame, row: int, **values: Any) -> pd.DataFrame:
     for name, value in values.items():
         candles.loc[row, name] = value
     return candles
+
+
+def without(candles: pd.DataFrame, *rows: int) -> pd.DataFrame:
+    """The candles less some rows."""
+    return candles.drop(index=[*rows]).reset_index(drop=True)
 
 
 def refusal(candles: pd.DataFrame, params: FetchParams = WEEK) -> str:
@@ -39,31 +78,85 @@ def refusal(candles: pd.DataFrame, params: FetchParams = WEEK) -> str:
     return message
 
 
+def hours(gap: dict[str, Any]) -> list[pd.Timestamp]:
+    """The times of the candles that a gap lacks."""
+    return [pd.Timestamp(gap["start"]) + HOUR * k for k in range(gap["missing_bars"])]
+
+
 def test_sound_candles_stay_as_they_are(make_candles: MakeCandles):
-    """Candles within the window come out as they went in."""
+    """Candles within the window come out as they went in, and nothing is told of them."""
     candles = make_candles(100, missing=[3, 50, 51])
 
-    assert_frame_equal(clean(candles, SYMBOL, WEEK), candles, check_exact=True)
+    found = clean(candles, SYMBOL, WEEK)
+
+    assert_frame_equal(found.candles, candles, check_exact=True)
+    assert found[1:] == (0, 0, [], [])
 
 
-@given(seed=st.integers(0, 99))
-@settings(deadline=None, max_examples=20)
-def test_order_and_repetition_dont_matter(seed: int):
-    """Shuffled rows, some of them twice, give the same table."""
-    candles = random_candles(60, missing=[7])
-    rng = np.random.default_rng(seed)
-    rows = rng.permutation(np.append(np.arange(59), rng.integers(0, 59, size=10)))
+def test_what_is_given_isnt_changed(make_candles: MakeCandles):
+    """The rows that a source read are its own."""
+    candles = changed(make_candles(168)[::-1], 11, close=0.0)
+    before = candles.copy()
 
-    assert_frame_equal(clean(candles.iloc[rows], SYMBOL, WEEK), candles, check_exact=True)
+    clean(candles, SYMBOL, WEEK)
+
+    assert_frame_equal(candles, before, check_exact=True)
+
+
+@given(
+    order=st.permutations(range(WEEK_BARS)),
+    twice=st.lists(st.integers(0, WEEK_BARS - 1), max_size=20),
+    broken=st.one_of(st.none(), st.tuples(st.integers(0, WEEK_BARS - 1), st.sampled_from(BROKEN))),
+)
+@settings(deadline=None, max_examples=50)
+def test_dirt_leaves_the_sound_candles(
+    order: list[int], twice: list[int], broken: tuple[int, tuple[dict[str, float], str]] | None
+):
+    """Shuffled rows, some of them twice, one of them broken, give the sound candles and exact counts."""
+    candles = sound = random_candles(WEEK_BARS)
+    if broken:
+        row, (values, _) = broken
+        candles, sound = changed(candles, row, **values), without(candles, row)
+    rows = order + twice
+
+    found = clean(candles.iloc[rows], SYMBOL, WEEK)
+
+    assert_frame_equal(found.candles, sound, check_exact=True)
+    assert found.n_duplicates == len(twice)
+    assert found.n_out_of_order == sum(b < a for a, b in pairwise(rows))
+    assert [fault["rule"] for fault in found.broken] == ([broken[1][1]] if broken else [])
+    assert found.suspect == []
+
+
+def test_newest_first_is_put_in_order(make_candles: MakeCandles):
+    """Of a table that runs backwards, every row but the first is out of order."""
+    candles = make_candles(100)
+
+    found = clean(candles[::-1], SYMBOL, WEEK)
+
+    assert_frame_equal(found.candles, candles, check_exact=True)
+    assert found.n_out_of_order == 99
 
 
 def test_window_includes_its_start_and_not_its_end(make_candles: MakeCandles, make_params: MakeParams):
     """A candle that opens at fetch.start is in, one that opens at fetch.end is out."""
     params = make_params(start="2022-01-03T05:00", end="2022-01-03T08:00")
 
-    opens = clean(make_candles(24), SYMBOL, params)["open_time"]
+    opens = clean(make_candles(24), SYMBOL, params).candles["open_time"]
 
     assert opens.dt.hour.tolist() == [5, 6, 7]
+
+
+def test_rows_outside_the_window_dont_matter(make_candles: MakeCandles, make_params: MakeParams):
+    """Only what is used is checked, counted and told: longer files give the same."""
+    candles = changed(make_candles(48), 40, close=0.0, high=1e6)
+    candles = changed(candles, 45, open_time=pd.Timestamp("2022-01-04T17:17", tz="UTC"))
+    longer = pd.concat([candles[24:][::-1], candles, candles[30:]])
+
+    found = clean(longer, SYMBOL, make_params(end="2022-01-04"))
+
+    assert_frame_equal(found.candles, candles[:24], check_exact=True)
+    assert found[1:] == (0, 0, [], [])
 
 
 def test_schema_is_fixed(make_candles: MakeCandles):
@@ -75,7 +168,7 @@ def test_schema_is_fixed(make_candles: MakeCandles):
         trades=1,
     )[["trades", *reversed(COLUMNS)]]
 
-    assert_frame_equal(clean(odd, SYMBOL, WEEK), candles, check_exact=True)
+    assert_frame_equal(clean(odd, SYMBOL, WEEK).candles, candles, check_exact=True)
 
 
 def test_no_candle_in_the_window_is_refused(make_candles: MakeCandles):
@@ -91,44 +184,145 @@ def test_no_candle_at_all_is_refused(make_candles: MakeCandles):
     assert "BTC/USDT has none." in refusal(make_candles(5).iloc[:0])
 
 
-@pytest.mark.parametrize(
-    ("values", "rule"),
-    [
-        ({"close": 0.0}, "finite prices above 0"),
-        ({"open": -1.0}, "finite prices above 0"),
-        ({"close": float("nan")}, "finite prices above 0"),
-        ({"high": float("inf")}, "finite prices above 0"),
-        ({"volume": -0.1}, "a finite volume, 0 or more"),
-        ({"volume": float("nan")}, "a finite volume, 0 or more"),
-        ({"low": 30_000.0}, "no price below low or above high"),
-        ({"high": 10_000.0}, "no price below low or above high"),
-        ({"open": 30_000.0}, "no price below low or above high"),
-        ({"open": 10_000.0}, "no price below low or above high"),
-        ({"open_time": pd.Timestamp("2022-01-03T11:30", tz="UTC")}, "times on the timeframe's grid"),
-        ({"open_time": pd.Timestamp("2022-01-03T12:00", tz="UTC")}, "one candle a time"),
-    ],
-)
-def test_a_broken_row_is_shown(make_candles: MakeCandles, values: dict[str, Any], rule: str):
-    """The error names the rule and the first row that breaks it."""
-    message = refusal(changed(make_candles(48), 11, **values))
+@pytest.mark.parametrize(("values", "rule"), BROKEN)
+def test_a_broken_row_is_left_out_and_listed(
+    make_candles: MakeCandles, values: dict[str, float], rule: str
+):
+    """One of a hundred rows that is no candle leaves a gap; rule and row are told."""
+    candles = make_candles(100)
+    dirty = changed(candles, 11, **values)
 
-    assert message.startswith(f"fetch.symbols: {SYMBOL} must have {rule}; received open ")
-    time = values.get("open_time", pd.Timestamp("2022-01-03T11:00", tz="UTC"))
-    assert message.endswith(f"at {time}.")
+    found = clean(dirty, SYMBOL, WEEK)
+
+    assert_frame_equal(found.candles, without(candles, 11), check_exact=True)
+    (fault,) = found.broken
+    assert fault["open_time"] == "2022-01-03T11:00:00+00:00"
+    assert fault["rule"] == rule
+    assert fault["row"] == ", ".join(f"{name} {dirty[name].iloc[11]}" for name in COLUMNS[1:])
+
+
+def test_broken_rows_are_listed_by_time_each_with_its_first_rule(
+    make_candles: MakeCandles, make_params: MakeParams
+):
+    """A row that breaks two rules is listed once; the order is that of time, not of rows."""
+    candles = make_candles(500)
+    for row, values in {
+        490: {"volume": -1.0},
+        7: {"volume": -1.0, "close": 0.0},
+        100: {"high": 1.0},
+    }.items():
+        candles = changed(candles, row, **values)
+
+    found = clean(candles[::-1], SYMBOL, make_params(end="2022-02-01", max_gap_bars=WEEK_BARS * 2))
+
+    hour = [(pd.Timestamp(fault["open_time"]) - MONDAY) // HOUR for fault in found.broken]
+    assert hour == [7, 100, 490]
+    assert [fault["rule"] for fault in found.broken] == [PRICE_RULE, ORDER_RULE, VOLUME_RULE]
+
+
+@pytest.mark.parametrize(("n_broken", "n_rows"), [(1, 100), (2, 200), (1, 150)])
+def test_up_to_a_hundredth_may_be_broken(
+    make_candles: MakeCandles, make_params: MakeParams, n_broken: int, n_rows: int
+):
+    """One row in a hundred is left out; one more is the end, and the error shows the first."""
+    params = make_params(end="2022-02-01", max_gap_bars=1000)
+    candles = make_candles(n_rows)
+    candles.loc[: n_broken - 1, "close"] = 0.0
+
+    assert len(clean(candles, SYMBOL, params).candles) == n_rows - n_broken
+
+    candles.loc[n_broken, "close"] = 0.0
+    message = refusal(candles, params)
+    assert message.startswith(f"fetch.symbols: {SYMBOL} must have 99% sound rows or more; received ")
+    assert f"received {n_broken + 1} broken ones of {n_rows}, the first open 20000.0, " in message
+    assert message.endswith(f"at 2022-01-03 00:00:00+00:00: {PRICE_RULE}.")
+
+
+def test_broken_copies_count_once(make_candles: MakeCandles):
+    """A broken row that came twice is one row that came twice, and one that is broken."""
+    candles = changed(make_candles(100), 11, close=NAN)
+
+    found = clean(candles.iloc[[*range(100), 11, 11]], SYMBOL, WEEK)
+
+    assert found.n_duplicates == 2
+    assert len(found.broken) == 1
+
+
+@pytest.mark.parametrize("high", [1.6, 3.0, 1000.0])
+@pytest.mark.parametrize("row", [0, 11, 99])
+def test_a_bad_print_is_kept_and_listed(make_candles: MakeCandles, row: int, high: float):
+    """A price far beyond both neighbours may be a mistake or a crash: it stays, and the receipt tells."""
+    candles = make_candles(100)
+    for name, factor in {"high": high, "low": 1 / high}.items():
+        printed = changed(candles, row, **{name: candles[name].iloc[row] * factor})
+
+        found = clean(printed, SYMBOL, WEEK)
+
+        assert_frame_equal(found.candles, printed, check_exact=True)
+        (fault,) = found.suspect
+        assert fault["open_time"] == (MONDAY + row * HOUR).isoformat()
+        assert fault["rule"] == "no price should be 1.5 times beyond those of both neighbours"
+        assert f"{name} {printed[name].iloc[row]}" in fault["row"]
+
+
+def test_a_lasting_move_isnt_suspect(make_candles: MakeCandles):
+    """Prices that double and stay there have a neighbour on the same level."""
+    candles = make_candles(100)
+    candles.loc[50:, COLUMNS[1:5]] *= 2
+
+    assert clean(candles, SYMBOL, WEEK).suspect == []
 
 
 def test_a_bar_of_one_price_and_no_volume_is_sound(make_candles: MakeCandles):
     """A quiet hour has open, high, low and close alike, and nobody traded."""
-    candles = changed(make_candles(48), 11, open=5.0, high=5.0, low=5.0, close=5.0, volume=0.0)
+    quiet = make_candles(48)["close"].iloc[10]
+    candles = changed(make_candles(48), 11, open=quiet, high=quiet, low=quiet, close=quiet, volume=0.0)
 
-    assert_frame_equal(clean(candles, SYMBOL, WEEK), candles, check_exact=True)
+    found = clean(candles, SYMBOL, WEEK)
+
+    assert_frame_equal(found.candles, candles, check_exact=True)
+    assert found.broken == found.suspect == []
 
 
-def test_broken_rows_outside_the_window_dont_matter(make_candles: MakeCandles, make_params: MakeParams):
-    """Only what is used is checked."""
-    candles = changed(make_candles(48), 40, close=0.0)
+@pytest.mark.parametrize("name", COLUMNS[1:])
+def test_two_rows_of_a_time_must_agree(make_candles: MakeCandles, name: str):
+    """The error shows both, wherever in the table they stand: which of them is right isn't known."""
+    candles = make_candles(48)
+    other = changed(candles, 11, **{name: candles[name].iloc[11] * 1.0001})[11:12]
+    as_words = [
+        ", ".join(f"{column} {row[column].iloc[0]}" for column in COLUMNS[1:])
+        for row in (candles[11:12], other)
+    ]
 
-    assert len(clean(candles, SYMBOL, make_params(end="2022-01-04"))) == 24
+    message = refusal(pd.concat([candles, other, candles[11:12]]))
+
+    assert message == (
+        f"fetch.symbols: {SYMBOL} must have one candle a time; received {as_words[0]} and {as_words[1]} "
+        "at 2022-01-03 11:00:00+00:00."
+    )
+
+
+def test_a_broken_row_beside_a_sound_one_is_refused(make_candles: MakeCandles):
+    """Of two rows of a time, the one that is a candle isn't therefore the right one."""
+    candles = make_candles(100)
+
+    message = refusal(pd.concat([candles, changed(candles, 11, close=NAN)[11:12]]))
+
+    assert "must have one candle a time" in message
+    assert "close nan" in message
+
+
+def test_a_time_off_the_grid_is_refused(make_candles: MakeCandles):
+    """The error shows the row and its time."""
+    candles = make_candles(100)
+    astray = pd.Timestamp("2022-01-03T11:30", tz="UTC")
+
+    message = refusal(changed(candles, 11, open_time=astray))
+
+    assert message.startswith(
+        f"fetch.symbols: {SYMBOL} must have times on the timeframe's grid; received open "
+    )
+    assert f"volume {candles['volume'].iloc[11]} at {astray}." in message
 
 
 def test_text_is_no_price(make_candles: MakeCandles):
@@ -149,6 +343,32 @@ def test_timeframe_must_be_the_step(make_candles: MakeCandles, make_params: Make
             f"fetch.timeframe must be the step from candle to candle; received {timeframe}"
         )
         assert "every 0 days 01:00:00" in message
+
+
+@pytest.mark.parametrize("coarse_first", [True, False])
+def test_a_stretch_of_another_timeframe_is_refused(
+    make_candles: MakeCandles, make_params: MakeParams, *, coarse_first: bool
+):
+    """Four-hour candles of a past of which the hourly ones are no longer to be had aren't hourly ones."""
+    candles = make_candles(600)
+    hour = candles["open_time"].dt.hour
+    coarse = (candles.index < 200) if coarse_first else (candles.index >= 400)
+    mixed = candles[~coarse | (hour % 4 == 0)]
+
+    message = refusal(mixed, make_params(end="2022-01-28"))
+
+    assert message.startswith("fetch.timeframe must be the step from candle to candle; received 1h")
+    assert "has one every 0 days 04:00:00 up to " in message
+
+
+def test_a_few_gaps_alike_are_gaps(make_candles: MakeCandles):
+    """A market in which nobody trades every other hour is sound, unless it goes on for as long as this."""
+    missing = range(51, 51 + 2 * OTHER_STEPS, 2)
+
+    few = make_candles(WEEK_BARS, missing=missing[1:])
+    assert_frame_equal(clean(few, SYMBOL, WEEK).candles, few, check_exact=True)
+
+    assert "every 0 days 02:00:00" in refusal(make_candles(WEEK_BARS, missing=missing))
 
 
 @pytest.mark.parametrize(
@@ -172,29 +392,103 @@ def test_grid_starts_at_midnight_and_weeks_on_mondays(
     """Bars open where exchanges open them; 2022-01-03 is a Monday."""
     times = pd.Timestamp(start, tz="UTC") + bar_length(timeframe) * np.arange(5)
     candles = make_candles(5).assign(open_time=times)
-    params = make_params(timeframe=timeframe, end="2022-03-01")
+    params = make_params(timeframe=timeframe, end="2022-03-01", max_gap_bars=100_000)
 
     if sound:
-        assert len(clean(candles, SYMBOL, params)) == 5
+        assert len(clean(candles, SYMBOL, params).candles) == 5
     else:
         assert "grid" in refusal(candles, params)
 
 
-@given(present=st.lists(st.booleans(), min_size=3, max_size=40))
-@settings(deadline=None)
+@given(present=st.lists(st.booleans(), min_size=WEEK_BARS, max_size=WEEK_BARS).filter(any))
+@settings(deadline=None, max_examples=50)
 def test_gaps_and_rows_make_the_whole(present: list[bool]):
-    """Every missing hour between the first and the last candle is in exactly one gap."""
-    hours = pd.Series(pd.date_range("2022-01-03", periods=len(present), freq="h", tz="UTC"))
-    found = hours[present].reset_index(drop=True)
+    """Every hour of the window is in exactly one gap, or has a candle; no gap touches another."""
+    window = pd.Series(pd.date_range(WEEK.start_time, WEEK.end_time, freq="h", inclusive="left"))
+    found = window[present].reset_index(drop=True)
 
-    missing = [
-        pd.Timestamp(gap["start"]) + HOUR * k
-        for gap in gaps(found, HOUR)
-        for k in range(gap["missing_bars"])
-    ]
+    missing = [hours(gap) for gap in gaps(found, WEEK)]
 
-    between = hours[(hours >= found.min()) & (hours <= found.max())]
-    assert sorted([*found, *missing]) == between.to_list()
+    assert sorted([*found, *(time for gap in missing for time in gap)]) == window.to_list()
+    assert all(before[-1] + HOUR < after[0] for before, after in pairwise(missing))
+
+
+@given(
+    timeframe=st.sampled_from(["1m", "15m", "1h", "4h", "1d", "3d", "1w"]),
+    start_minute=st.integers(0, 20_000),
+    n_minutes=st.integers(1, 40_000),
+    data=st.data(),
+)
+@settings(deadline=None)
+def test_gaps_lie_in_the_window_whatever_its_ends(
+    timeframe: str, start_minute: int, n_minutes: int, data: st.DataObject
+):
+    """Also where its ends are off the grid, gaps and the candle between them are all that it holds."""
+    bar, minute = bar_length(timeframe), pd.Timedelta("1min")
+    start = MONDAY + start_minute * minute
+    end = start + n_minutes * minute
+    held = pd.date_range(MONDAY, end, freq=bar, inclusive="left")
+    held = held[held >= start]
+    if not len(held):
+        return
+    params = FetchParams.model_validate(
+        fetch_settings(timeframe=timeframe, start=start.isoformat(), end=end.isoformat())
+    )
+    candle = held[data.draw(st.integers(0, len(held) - 1))]
+
+    found = gaps(pd.Series([candle]), params)
+
+    missing = [pd.Timestamp(gap["start"]) + bar * k for gap in found for k in range(gap["missing_bars"])]
+    assert sorted([candle, *missing]) == held.to_list()
+
+
+@pytest.mark.parametrize("n_missing", [1, 5, 47, 48])
+@pytest.mark.parametrize("place", ["inside", "trailing"])
+def test_a_gap_may_be_as_long_as_the_setting(
+    make_candles: MakeCandles, make_params: MakeParams, n_missing: int, place: str
+):
+    """fetch.max_gap_bars missing candles are accepted; one less, and they are refused and named."""
+    first = 60 if place == "inside" else WEEK_BARS - n_missing
+    candles = make_candles(WEEK_BARS, missing=range(first, first + n_missing))
+
+    found = clean(candles, SYMBOL, make_params(max_gap_bars=n_missing))
+    message = refusal(candles, make_params(max_gap_bars=n_missing - 1))
+
+    assert_frame_equal(found.candles, candles, check_exact=True)
+    assert message.startswith(f"fetch.max_gap_bars must be at least the longest gap of {SYMBOL}")
+    assert f"received {n_missing - 1}, while it lacks {n_missing} bars from " in message
+    assert message.endswith(f"{(MONDAY + first * HOUR).isoformat()}.")
+
+
+def test_a_market_may_begin_late(make_candles: MakeCandles, make_params: MakeParams):
+    """The gap before the first candle is told, and never refused."""
+    params = make_params(start="2021-01-04", max_gap_bars=0)
+
+    found = clean(make_candles(WEEK_BARS), SYMBOL, params)
+
+    facts = receipt({SYMBOL: found}, params)["symbols"][SYMBOL]
+    assert facts["gaps"] == [{"start": "2021-01-04T00:00:00+00:00", "missing_bars": 364 * 24}]
+
+
+def test_all_gaps_too_long_are_named(make_candles: MakeCandles, make_params: MakeParams):
+    """The error lists them, those that are short enough left out; of very many the first few."""
+    candles = make_candles(WEEK_BARS, missing=[10, 11, 20, 30, 31, 32])
+    message = refusal(candles, make_params(max_gap_bars=1))
+    assert message.endswith(
+        "lacks 2 bars from 2022-01-03T10:00:00+00:00, 3 bars from 2022-01-04T06:00:00+00:00."
+    )
+
+    candles = make_candles(WEEK_BARS, missing=range(1, WEEK_BARS, 10))
+    message = refusal(candles, make_params(max_gap_bars=0))
+    assert message.count("bars from") == N_SHOWN
+    assert message.endswith(" and 7 more.")
+
+
+def test_broken_rows_make_gaps(make_candles: MakeCandles, make_params: MakeParams):
+    """What is left out is missing, and so refused where nothing may be."""
+    candles = changed(make_candles(WEEK_BARS), 11, close=NAN)
+
+    assert "lacks 1 bars from 2022-01-03T11:00:00" in refusal(candles, make_params(max_gap_bars=0))
 
 
 def test_hash_is_of_the_bytes_that_its_docstring_says(make_candles: MakeCandles):
@@ -209,11 +503,11 @@ def test_hash_is_of_the_bytes_that_its_docstring_says(make_candles: MakeCandles)
 
 
 def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_params: MakeParams):
-    """Rows, ends, gaps and hash of each symbol; the source's own settings, and not the others'."""
-    params = make_params(symbols=[SYMBOL, "ETH/USDT"], source="exchange")
-    tables = {SYMBOL: make_candles(10, missing=[4, 5]), "ETH/USDT": make_candles(10, seed=2)}
+    """Rows, ends, gaps over the whole window and hash of each symbol; the source's own settings alone."""
+    params = make_params(symbols=[SYMBOL, "ETH/USDT"], source="exchange", max_gap_bars=WEEK_BARS)
+    tables = {SYMBOL: make_candles(10, missing=[4, 5]), "ETH/USDT": make_candles(WEEK_BARS, seed=2)}
 
-    found = receipt(tables, params)
+    found = receipt({symbol: clean(table, symbol, params) for symbol, table in tables.items()}, params)
 
     assert found["source"] == {"exchange": {"name": "binance"}}
     assert found["start"] == "2022-01-03T00:00:00+00:00"
@@ -221,8 +515,76 @@ def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_para
         "rows": 8,
         "first": "2022-01-03T00:00:00+00:00",
         "last": "2022-01-03T09:00:00+00:00",
-        "gaps": [{"start": "2022-01-03T04:00:00+00:00", "missing_bars": 2}],
+        "gaps": [
+            {"start": "2022-01-03T04:00:00+00:00", "missing_bars": 2},
+            {"start": "2022-01-03T10:00:00+00:00", "missing_bars": 158},
+        ],
+        "broken_rows_left_out": [],
+        "suspect_rows_kept": [],
         "sha256": content_sha256(tables[SYMBOL]),
     }
     assert found["symbols"]["ETH/USDT"]["gaps"] == []
     assert found["symbols"]["ETH/USDT"]["sha256"] != found["symbols"][SYMBOL]["sha256"]
+
+
+@pytest.mark.parametrize("source", ["simulated", "exchange", "file"])
+def test_order_and_repetition_are_told_of_files_alone(
+    make_candles: MakeCandles, make_params: MakeParams, source: str
+):
+    """Elsewhere they come from the transfer: the receipt would change from one to the next."""
+    params = make_params(source=source)
+    candles = make_candles(WEEK_BARS)
+    rough = candles.iloc[[5, *range(WEEK_BARS), 7, 6]]
+
+    told, smooth = (
+        receipt({SYMBOL: clean(table, SYMBOL, params)}, params)["symbols"][SYMBOL]
+        for table in (rough, candles)
+    )
+
+    counts = {key: told[key] for key in told if told[key] != smooth[key]}
+    expected = {"duplicate_rows_dropped": 3, "out_of_order_rows_sorted": 3}
+    assert counts == (expected if source == "file" else {})
+    assert told.keys() == smooth.keys()
+
+
+def dirty(seed: int) -> pd.DataFrame:
+    """Candles with broken and suspect rows, some of them twice, in an order of their own."""
+    candles = changed(random_candles(WEEK_BARS), 11, close=NAN, volume=-INFINITY)
+    candles = changed(candles, 50, high=1e9)
+    return candles.iloc[[*range(WEEK_BARS), 3, 11]].sample(frac=1, random_state=seed)
+
+
+def test_receipt_is_json_of_any_candles(make_params: MakeParams):
+    """Also what isn't finite is written as strict JSON, for any program to read."""
+    params = make_params(source="file")
+
+    found = receipt({SYMBOL: clean(dirty(1), SYMBOL, params)}, params)
+
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["symbols"][SYMBOL]["broken_rows_left_out"][0]["row"].endswith("close nan, volume -inf")
+
+
+@given(seed=st.integers(0, 1000))
+@settings(deadline=None, max_examples=20)
+def test_receipt_of_an_exchange_is_the_same_however_rows_came(seed: int):
+    """The rows in another order give the same receipt, faults and all."""
+    params = FetchParams.model_validate(fetch_settings(source="exchange"))
+
+    found, again = (receipt({SYMBOL: clean(dirty(n), SYMBOL, params)}, params) for n in (seed, 0))
+
+    assert json.dumps(found) == json.dumps(again)
+
+
+def test_the_line_for_a_person_names_what_there_is_and_no_more(make_params: MakeParams):
+    """What was done to the rows is in the line that the stage prints; what wasn't isn't."""
+    params = make_params(source="file")
+
+    def line(found: Cleaned) -> str:
+        return in_one_line(receipt({SYMBOL: found}, params)["symbols"][SYMBOL])
+
+    assert line(clean(random_candles(WEEK_BARS), SYMBOL, params)) == (
+        "168 candles, 2022-01-03T00:00:00+00:00 to 2022-01-09T23:00:00+00:00, 0 missing in 0 gaps"
+    )
+    told = line(clean(dirty(1), SYMBOL, params))
+    assert told.startswith("167 candles, ")
+    assert "1 missing in 1 gaps, 1 broken rows left out, 1 suspect rows kept, 2 duplicate rows" in told

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from stages.common.errors import InputError
 from stages.common.params import read_params
 from stages.common.tables import read_tables
 from stages.fetch.__main__ import main
-from tests.exchange_server import ExchangeServer
 from tests.fetch.conftest import ROOT, fetch_settings
+from tools.exchange_server import ExchangeServer
 
 
 @pytest.fixture
@@ -69,6 +70,8 @@ def test_exchange_and_file_give_the_same_bytes(
     assert from_exchange["BTC-USDT.parquet"] == from_file["BTC-USDT.parquet"]
     receipts = [json.loads(found["receipt.json"]) for found in (from_exchange, from_file)]
     assert [receipt.pop("source").popitem()[0] for receipt in receipts] == ["exchange", "file"]
+    of_file = receipts[1]["symbols"]["BTC/USDT"]
+    assert [of_file.pop(key) for key in ("duplicate_rows_dropped", "out_of_order_rows_sorted")] == [0, 0]
     assert receipts[0] == receipts[1]
     name, table = next(read_tables("data/candles"))
     assert name == "BTC-USDT"
@@ -90,16 +93,68 @@ def test_same_input_same_bytes(checkout: Path, market: pd.DataFrame):
     assert list(json.loads(first["receipt.json"])["symbols"]) == ["BTC/USDT", "ETH/USDT"]
 
 
-def test_bad_input_changes_no_output(checkout: Path, market: pd.DataFrame):
-    """One broken symbol leaves all of data/candles/ as it was."""
-    market.to_parquet("data/import/file/BTC-USDT.parquet")
+def test_a_shuffled_file_gives_the_same_candles(
+    checkout: Path, market: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+):
+    """Rows in any order, some of them twice, give the same Parquet; the receipt and the line tell."""
+    market.to_csv("data/import/file/BTC-USDT.csv", index=False)
     write_params(source="file")
     main()
-    before = written()
-    market.assign(close=-1.0).to_parquet("data/import/file/ETH-USDT.parquet")
-    write_params(source="file", symbols=["BTC/USDT", "ETH/USDT"], end="2022-01-05")
+    sound = written()
+    rough = pd.concat([market, market[7:10]]).sample(frac=1, random_state=1)
+    rough.to_csv("data/import/file/BTC-USDT.csv", index=False)
+    main()
 
-    with pytest.raises(InputError, match="ETH/USDT must have finite prices above 0"):
+    assert written()["BTC-USDT.parquet"] == sound["BTC-USDT.parquet"]
+    before, after = (json.loads(found["receipt.json"]) for found in (sound, written()))
+    facts = after["symbols"]["BTC/USDT"]
+    assert facts["duplicate_rows_dropped"] == 3
+    n_sorted = facts["out_of_order_rows_sorted"]
+    assert n_sorted > 0
+    counts = {"duplicate_rows_dropped": 0, "out_of_order_rows_sorted": 0}
+    assert before == {**after, "symbols": {"BTC/USDT": {**facts, **counts}}}
+    told = capsys.readouterr().out.splitlines()
+    assert told[1] == f"{told[0]}, 3 duplicate rows dropped, {n_sorted} rows put in order"
+
+
+def test_rows_beyond_the_window_change_nothing(checkout: Path, market: pd.DataFrame):
+    """A file that has grown since gives the same bytes, the receipt included."""
+    write_params(source="file", end="2022-01-31")
+    found = []
+    for rows in (market[:800], market, pd.concat([market[:800], market[:700:-1]])):
+        rows.to_csv("data/import/file/BTC-USDT.csv", index=False)
+        main()
+        found.append(written())
+
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda market: market.assign(close=-1.0), "ETH/USDT must have 99% sound rows or more"),
+        (
+            lambda market: market[:100],
+            "longest gap of ETH/USDT from its first candle to fetch.end, 2022-01-10",
+        ),
+        (lambda market: market.drop(index=range(50, 100)), "it lacks 50 bars from 2022-01-05T04:00"),
+    ],
+)
+def test_bad_input_changes_no_output(
+    checkout: Path,
+    market: pd.DataFrame,
+    spoil: Callable[[pd.DataFrame], pd.DataFrame],
+    message: str,
+):
+    """One bad file, such as one that ends long before fetch.end, leaves all of data/candles/ as it was."""
+    for name in ("BTC-USDT", "ETH-USDT"):
+        market.to_parquet(f"data/import/file/{name}.parquet")
+    write_params(source="file", symbols=["BTC/USDT", "ETH/USDT"])
+    main()
+    before = written()
+    spoil(market).to_parquet("data/import/file/ETH-USDT.parquet")
+
+    with pytest.raises(InputError, match=message):
         main()
 
     assert written() == before
@@ -109,6 +164,7 @@ def test_bad_input_changes_no_output(checkout: Path, market: pd.DataFrame):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"max_gap_bars": -1}, "fetch.max_gap_bars: "),
         ({"end": "2021-01-01"}, "fetch.end: must be later than fetch.start"),
         ({"source": "file"}, "fetch.symbols: BTC/USDT must have one of BTC-USDT.parquet, "),
     ],

@@ -75,3 +75,14 @@ def test_timezone_must_exist(name: str):
 def test_timeframe_must_have_ccxts_form(timeframe: str):
     """A number and its unit, minutes to weeks."""
     assert refusal(timeframe=timeframe).startswith("fetch.timeframe: ")
+
+
+@pytest.mark.parametrize("bars", [-1, 1.5, "48 bars", None])
+def test_max_gap_bars_must_be_a_count(bars: Any):
+    """Whole bars, 0 or more."""
+    assert refusal(max_gap_bars=bars).startswith("fetch.max_gap_bars: ")
+
+
+def test_max_gap_bars_may_be_none_at_all(make_params: MakeParams):
+    """0: no candle may be missing."""
+    assert make_params(max_gap_bars=0).max_gap_bars == 0

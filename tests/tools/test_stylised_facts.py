@@ -6,7 +6,7 @@ import pytest
 
 from stages.common.errors import InputError
 from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated import simulate
+from stages.fetch.simulated.candles import simulate
 from tools import stylised_facts
 
 PAGE = Path(__file__).parents[2] / "docs" / "stylised-facts.md"

@@ -13,7 +13,7 @@ from stages.common.params import Section
 from stages.featurize.groups import make_features
 from stages.fetch.clean import PRICES
 from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated import simulate
+from stages.fetch.simulated.candles import simulate
 from stages.label.folds import cut_folds
 from stages.label.rows import label_candles
 

@@ -18,7 +18,7 @@ from stages.baseline.rows import RANGES
 from stages.baseline.volatility import KEPT
 from stages.common.bars import Floats
 from stages.common.task import TASKS
-from stages.fetch.simulated import MEMORIES, planted_signal, week_profile
+from stages.fetch.simulated.candles import MEMORIES, planted_signal, week_profile
 from stages.train.fitting import Job, fit
 from stages.train.rows import label_rows, make_fold, predictions
 from stages.train.windows import stack_features, window_ends

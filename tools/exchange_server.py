@@ -1,31 +1,53 @@
 """An exchange on this machine: the part of Binance's public API that candles are fetched through.
 
-Tests serve candles from memory. To try `fetch.source: exchange` without a network, serve files:
+To try `fetch.source: exchange` without a network, serve files:
 
-    python -m tests.exchange_server BTC-USDT.parquet --port 8000
+    python -m tools.exchange_server BTC-USDT.parquet --port 8000
+
+Tests serve candles from memory, and let the server answer as bad exchanges do.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+import socket
+import struct
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from threading import Event, Thread
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pandas as pd
 
 from stages.common.bars import bar_length
-from stages.fetch.file import read_candles
+from stages.fetch.file.candles import read_candles
 
 API = "/api/v3"
 MAX_ROWS, DEFAULT_ROWS = 1000, 500
 
 Query = dict[str, str]
-Answer = tuple[int, str, str]  # status, content type, body
+
+
+class Answer(NamedTuple):
+    """An answer, `after` so many seconds; `cut`: the connection breaks in the middle of the body."""
+
+    body: str
+    status: int = HTTPStatus.OK
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = {}
+    after: float = 0.0
+    cut: bool = False
+
+
+class Klines(NamedTuple):
+    """A symbol's candles: open times in ms, rising, and each row's JSON."""
+
+    times: list[int]
+    rows: list[str]
 
 
 class ExchangeServer(ThreadingHTTPServer):
@@ -35,6 +57,7 @@ class ExchangeServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, candles: dict[str, pd.DataFrame], timeframe: str = "1h", port: int = 0) -> None:
         """`candles`: the symbols, as BTC/USDT, and their tables; port 0 takes any free one."""
@@ -44,14 +67,16 @@ class ExchangeServer(ThreadingHTTPServer):
             symbol.replace("/", ""): to_klines(table, timeframe) for symbol, table in candles.items()
         }
         self.symbols = list(candles)
+        self.n_requests = 0
         self.queries: list[Query] = []
         self.klines: Callable[[Query], Answer] = self.honest_klines
+        self.closing = Event()
 
     @property
     def config(self) -> dict[str, Any]:
-        """What CCXT_CONFIG's file must hold so that ccxt asks this server, without a pause."""
+        """What CCXT_CONFIG's file must hold so that ccxt asks this server, and hardly ever pauses."""
         url = f"http://127.0.0.1:{self.server_port}{API}"
-        return {"urls": {"api": {"public": url}}, "enableRateLimit": False, "timeout": 5000}
+        return {"urls": {"api": {"public": url}}, "rateLimit": 1, "timeout": 5000}
 
     def honest_klines(self, query: Query) -> Answer:
         """Rows with startTime <= open time <= endTime, the first `limit` of them."""
@@ -59,12 +84,15 @@ class ExchangeServer(ThreadingHTTPServer):
             return as_json({"code": -1121, "msg": "Invalid symbol."}, HTTPStatus.BAD_REQUEST)
         if query["interval"] != self.timeframe:
             return as_json({"code": -1120, "msg": "Invalid interval."}, HTTPStatus.BAD_REQUEST)
-        start, end = int(query.get("startTime", 0)), int(query.get("endTime", 2**63))
-        rows = [row for row in self.candles[query["symbol"]] if start <= row[0] <= end]
-        return as_json(rows[: min(int(query.get("limit", DEFAULT_ROWS)), MAX_ROWS)])
+        times, rows = self.candles[query["symbol"]]
+        first = bisect_left(times, int(query.get("startTime", 0)))
+        last = bisect_right(times, int(query.get("endTime", 2**63)))
+        last = min(last, first + min(int(query.get("limit", DEFAULT_ROWS)), MAX_ROWS))
+        return Answer(f"[{','.join(rows[first:last])}]")
 
     def answer(self, path: str, query: Query) -> Answer:
         """The answer to one request."""
+        self.n_requests += 1
         if path == f"{API}/exchangeInfo":
             return as_json({"timezone": "UTC", "symbols": [market(symbol) for symbol in self.symbols]})
         if path == f"{API}/klines":
@@ -76,18 +104,35 @@ class ExchangeServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """Passes each request on to the server."""
 
+    protocol_version = "HTTP/1.1"  # connections stay open, as those of an exchange
+    disable_nagle_algorithm = True
+    wbufsize = -1
     server: ExchangeServer
 
     def do_GET(self) -> None:
         """Answer a request."""
         url = urlsplit(self.path)
-        status, content_type, body = self.server.answer(url.path, dict(parse_qsl(url.query)))
-        content = body.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
+        answer = self.server.answer(url.path, dict(parse_qsl(url.query)))
+        self.server.closing.wait(answer.after)
+        content = answer.body.encode()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(content)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if answer.cut:
+            self.wfile.write(content[: len(content) // 2])
+            self.reset()
+        else:
+            self.wfile.write(content)
+
+    def reset(self) -> None:
+        """Break the connection, so that the other side sees a reset."""
+        self.wfile.flush()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's own name
         """Say nothing."""
@@ -95,19 +140,20 @@ class Handler(BaseHTTPRequestHandler):
 
 def as_json(content: Any, status: int = HTTPStatus.OK) -> Answer:
     """A JSON answer."""
-    return status, "application/json", json.dumps(content)
+    return Answer(json.dumps(content), status)
 
 
-def to_klines(candles: pd.DataFrame, timeframe: str) -> list[list[Any]]:
+def to_klines(candles: pd.DataFrame, timeframe: str) -> Klines:
     """Rows as Binance sends them: times in ms, numbers as text, columns that nobody needs."""
     bar_ms = bar_length(timeframe) // pd.Timedelta("1ms")
     candles = candles.sort_values("open_time")
-    opens = candles["open_time"].to_numpy("datetime64[ms]").astype("int64").tolist()
+    times = candles["open_time"].to_numpy("datetime64[ms]").astype("int64").tolist()
     prices = candles[["open", "high", "low", "close", "volume"]].to_numpy("float64").tolist()
-    return [
-        [time, *(repr(value) for value in row), time + bar_ms - 1, "0", 0, "0", "0", "0"]
-        for time, row in zip(opens, prices, strict=True)
+    rows = [
+        json.dumps([time, *(repr(value) for value in row), time + bar_ms - 1, "0", 0, "0", "0", "0"])
+        for time, row in zip(times, prices, strict=True)
     ]
+    return Klines(times, rows)
 
 
 def market(symbol: str) -> dict[str, Any]:
@@ -133,6 +179,7 @@ def serve(candles: dict[str, pd.DataFrame], timeframe: str = "1h") -> Iterator[E
         try:
             yield server
         finally:
+            server.closing.set()
             server.shutdown()
             thread.join()
 

@@ -1,27 +1,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
 from stages.fetch.clean import clean
-from stages.fetch.file import fetch_candles, read_candles
+from stages.fetch.file.candles import fetch_candles, read_candles
 from tests.conftest import MakeCandles
 from tests.fetch.conftest import MakeParams
 
 NUMBERS = ["open", "high", "low", "close", "volume"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """data/import/file/ of an empty checkout, which the test runs in."""
-    monkeypatch.chdir(tmp_path)
-    made = tmp_path / "data/import/file"
-    made.mkdir(parents=True)
-    (made / ".gitkeep").touch()
-    return made
 
 
 def unix(candles: pd.DataFrame, per_second: int) -> pd.Series:
@@ -127,11 +118,11 @@ def test_every_format_gives_the_same_candles(
     """What the publishers write is read as it is, to the last bit."""
     candles = make_candles(100, missing=[20])
     write(candles, folder)
-    params = make_params(source="file")
+    params = make_params(source="file", end="2022-01-07T04:00")
 
     found = clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params)
 
-    assert_frame_equal(found, candles, check_exact=True)
+    assert_frame_equal(found.candles, candles, check_exact=True)
 
 
 def test_each_symbol_has_its_file(make_candles: MakeCandles, make_params: MakeParams, folder: Path):
@@ -156,6 +147,12 @@ def test_each_symbol_has_its_file(make_candles: MakeCandles, make_params: MakePa
         ("2022-07-01 05:00:00+05:00", "2022-07-01T00:00"),
         ("2022-06-30T19:00-0500", "2022-07-01T00:00"),
         ("1656633600", "2022-07-01T00:00"),
+        ("1656633600.0", "2022-07-01T00:00"),
+        ("1656633600000", "2022-07-01T00:00"),
+        ("2022/7/1 2:00", "2022-07-01T00:00"),
+        ("  2022-07-01T00:00:00Z ", "2022-07-01T00:00"),
+        ("2022-07-01 02:00:00 +0200", "2022-07-01T00:00"),
+        ("2022-07-01T02", "2022-07-01T00:00"),
     ],
 )
 def test_timezone_counts_where_a_time_has_none(folder: Path, text: str, expected: str):
@@ -193,6 +190,22 @@ def test_timezone_counts_for_date_times_without_one(make_candles: MakeCandles, f
         "1e30",
         "2022-10-30 02:30",  # Berlin's clocks show it twice
         "2022-03-27 02:30",  # and this not at all
+        "now",
+        "today",
+        "2022",
+        "2022-01",
+        "20220103",
+        "202201030000",
+        "44562",  # a day in Excel
+        "01/02/2022",
+        "13/01/2022 05:00",
+        "01/13/2022 05:00",
+        "3.1.2022",
+        "2022-01-03 01:00 PM",
+        "2022-01-03 00:00 UTC",
+        "2022-01-03T00:00:00z",
+        "2022-13-01",
+        "9999-12-31 23:59",
     ],
 )
 def test_a_time_that_could_be_anything_is_refused(folder: Path, time: str):
@@ -285,3 +298,17 @@ def test_a_column_given_twice_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="each column once"):
         read_candles(path, "BTC/USDT", "UTC")
+
+
+def test_a_column_of_whole_numbers_may_have_others_later(tmp_path: Path):
+    """Types are those of the whole file, also where a reader looks at its first MiB alone."""
+    path = tmp_path / "BTC-USDT.csv"
+    times = 1_640_995_200 + 60 * np.arange(60_000)
+    lines = [f"{time},5,5,5,5,0\n" for time in times]
+    path.write_text("".join([*lines, f"{times[-1] + 60},5.5,5.5,5.5,5.5,0.25\n"]))
+
+    found = read_candles(path, "BTC/USDT", "UTC")
+
+    assert found["close"].iloc[-1] == 5.5
+    assert found["volume"].iloc[-1] == 0.25
+    assert len(found) == 60_001

@@ -1,0 +1,236 @@
+"""An exchange as ccxt speaks to it: opened with the user's options, and asked until it answers.
+
+Endpoint, proxy and timeout are ccxt's own options, in the JSON file that the environment variable
+CCXT_CONFIG names: they don't change what the data is, so they are no settings of params.yaml.
+"""
+
+import copy
+import hashlib
+import json
+import os
+import random
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ccxt
+from tqdm import tqdm
+
+from stages.common.errors import InputError
+from stages.common.params import nearest
+from stages.fetch.exchange.pacing import Pacer
+
+CONFIG_VARIABLE = "CCXT_CONFIG"
+RULE = "fetch.exchange.name must be an exchange that answers"
+
+TRIES = 8  # of one request, in a row
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 60.0  # between tries; doubling, with jitter
+LONGEST_PAUSE_SECONDS = 600.0  # that an exchange may ask for
+
+# Statuses after which the same request can't succeed, though ccxt calls most of them worth another try.
+FINAL = {400, 401, 403, 404, 405, 407, 410, 422, 451, 511}
+REGION_BLOCKS = {403, 451}
+MIRRORS = {"binance": "its public mirror, data-api.binance.vision, through CCXT_CONFIG, "}
+
+# What ccxt can't read ends in whatever Python raises.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+Answer = TypeVar("Answer")
+
+
+def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
+    """The exchange's ccxt object, with the options that CCXT_CONFIG adds. Raises InputError if unknown.
+
+    It sends its requests when `pacer` lets it, and notes each answer's status as `http_status`.
+    """
+    if name not in ccxt.exchanges:
+        raise InputError(
+            f"fetch.exchange.name must be an exchange that ccxt {ccxt.__version__} knows; "
+            f"received {name!r}{nearest(name, '', ccxt.exchanges)}."
+        )
+    options = {
+        "requests_trust_env": True,  # or ccxt ignores the proxies that the environment names
+        **read_config(),
+        "enableRateLimit": True,
+        "enableLastJsonResponse": True,
+        "enableLastResponseHeaders": True,
+    }
+    with one_line_errors(name):
+        return hooked(getattr(ccxt, name)(options), pacer or Pacer())
+
+
+def hooked(exchange: Any, pacer: Pacer) -> Any:
+    """The exchange, with ccxt's own hooks used: one is called before each request, one after."""
+
+    def throttle(cost: float | None = None) -> None:
+        pacer.wait(exchange.rateLimit / 1000 * (1.0 if cost is None else cost))
+
+    def on_rest_response(code: int, *others: Any) -> Any:
+        exchange.http_status = code
+        return type(exchange).on_rest_response(exchange, code, *others)
+
+    exchange.pacer, exchange.throttle, exchange.on_rest_response = pacer, throttle, on_rest_response
+    return exchange
+
+
+def read_config() -> dict[str, Any]:
+    """Options for ccxt from the file that CCXT_CONFIG names, if any. Raises InputError if it is no JSON."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    if not path:
+        return {}
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{CONFIG_VARIABLE} must name a readable file; {path}: {error.strerror}."
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{CONFIG_VARIABLE} must name a JSON file; {path}: {error}.") from None
+    if not isinstance(config, dict):
+        raise InputError(
+            f"{CONFIG_VARIABLE} must name a JSON file of ccxt's options; {path} has no object."
+        )
+    return config
+
+
+def endpoint_tag() -> str:
+    """What tells another endpoint's candles apart, as that of a test server: empty for the usual one."""
+    chosen = {key: value for key, value in read_config().items() if key in {"urls", "hostname", "sandbox"}}
+    text = json.dumps(chosen, sort_keys=True)
+    return f"@{hashlib.sha256(text.encode()).hexdigest()[:8]}" if chosen else ""
+
+
+def twin(exchange: Any) -> Any:
+    """The same exchange, markets included, for another thread: ccxt keeps the last answer in the object."""
+    other = copy.copy(exchange)
+    other.session = type(exchange.session)()
+    other.session.trust_env = exchange.session.trust_env
+    return hooked(other, exchange.pacer)
+
+
+@contextmanager
+def one_line_errors(name: str) -> Iterator[None]:
+    """What ccxt raises becomes an InputError of one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ccxt.BaseError, *UNREADABLE) as error:
+        raise InputError(f"{complaint(name, error)}.") from None
+
+
+def complaint(name: str, error: Exception) -> str:
+    """The rule and what ccxt raised, in one line, without the URL: a URL may hold a key."""
+    if not isinstance(error, ccxt.BaseError):
+        kind = type(error).__name__
+        return f"{RULE}; {name}'s answer, or {CONFIG_VARIABLE}, gave {kind} in ccxt"
+    words = re.sub(rf"^{name} [A-Z]+ \S+|\S+://\S+", "", str(error)).split()
+    cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
+    return f"{RULE}; {name} gave {' '.join([type(error).__name__, *words])[:300]}{cause}"
+
+
+def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) -> Answer:
+    """What a call of ccxt's gives, once it is sound; tried again where that may help, and no more often.
+
+    Raises InputError where it can't help, or hasn't; StoppedError where another thread has met the end.
+    """
+    for tries in range(1, TRIES + 1):
+        exchange.http_status = exchange.last_json_response = exchange.last_response_headers = None
+        exchange.pacer.wait(0)
+        problem, too_fast = f"{RULE}; {exchange.id} gave something else than what it was asked for", False
+        try:
+            answer = call()
+        except (ccxt.BaseError, *UNREADABLE) as error:
+            problem, status = complaint(exchange.id, error), exchange.http_status
+            if status in REGION_BLOCKS:
+                raise InputError(region_block(exchange.id, status)) from None
+            if not worth_another_try(error, status):
+                raise InputError(f"{problem}.") from None
+            too_fast = isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded))
+        else:
+            if sound():
+                return answer
+        if tries < TRIES:
+            wait(exchange, tries, problem, too_fast=too_fast)
+    raise InputError(f"{problem}, {TRIES} times in a row.")
+
+
+def worth_another_try(error: Exception, status: int | None) -> bool:
+    """Whether the same request may well succeed later; `status` of the answer, None if there was none."""
+    if status in FINAL:
+        return False
+    if isinstance(error, ccxt.BaseError):
+        return isinstance(error, ccxt.OperationFailed) or (status is not None and status >= 500)
+    return status is not None  # without an answer, it is the options that ccxt can't read
+
+
+def region_block(name: str, status: int) -> str:
+    """What to do about an exchange that doesn't serve the place from which it is asked."""
+    return (
+        f"fetch.exchange.name must be an exchange that serves your region; {name} refused "
+        f"(status {status}): take {MIRRORS.get(name, '')}another exchange, or fetch.source: file."
+    )
+
+
+def wait(exchange: Any, tries: int, problem: str, *, too_fast: bool) -> None:
+    """Wait before the next try as long as the exchange asks, or else twice as long as the last time.
+
+    Where it asks for a pause, or was asked too fast, all threads wait. Raises InputError where it asks
+    for more than LONGEST_PAUSE_SECONDS.
+    """
+    asked = retry_after(exchange.last_response_headers)
+    doubled = min(FIRST_WAIT_SECONDS * 2 ** (tries - 1), LONGEST_WAIT_SECONDS)
+    seconds = doubled * random.uniform(0.5, 1) if asked is None else asked  # noqa: S311  # no secret
+    if seconds > LONGEST_PAUSE_SECONDS:
+        raise InputError(f"{problem}, and asks to be left alone for {seconds:,.0f} seconds.")
+    reason = problem.removeprefix(f"{RULE}; ")
+    tqdm.write(f"fetch: {reason}; try {tries + 1} of {TRIES} in {seconds:.1f} s", file=sys.stderr)
+    if too_fast or asked is not None:
+        exchange.pacer.pause(seconds)
+    else:
+        exchange.pacer.nap(seconds)
+
+
+def retry_after(headers: Mapping[str, str] | None) -> float | None:
+    """Seconds that an answer's Retry-After asks to wait, or the time that it names is away; None without.
+
+    Source: RFC 9110, section 10.2.3.
+    """
+    value = (headers or {}).get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
+    try:
+        time = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return max(0.0, (time - datetime.now(UTC)).total_seconds())
+
+
+def load_markets(exchange: Any, symbols: list[str]) -> None:
+    """Have the exchange list its markets: only those of spot trading, if the symbols need no more."""
+    listed = exchange.options.get("fetchMarkets")
+    types = listed.get("types") if isinstance(listed, dict) else None
+    # Otherwise Binance's list needs three hosts to answer, two of them for futures.
+    if isinstance(types, list) and "spot" in types and not any(":" in symbol for symbol in symbols):
+        listed["types"] = ["spot"]
+    ask(exchange, lambda: exchange.load_markets(reload=True), lambda: bool(exchange.markets))
+
+
+def holds_rows(answer: Any) -> bool:
+    """Whether parsed JSON is a list of rows, or of a column, or has one in it; the list may be empty.
+
+    Otherwise it is HTML, half an answer or an error, all of which ccxt takes for no rows.
+    """
+    if isinstance(answer, dict):
+        return any(holds_rows(value) for value in answer.values())
+    return isinstance(answer, list) and all(
+        isinstance(item, int | float) or (isinstance(item, list | dict) and len(item) >= 5)
+        for item in answer
+    )

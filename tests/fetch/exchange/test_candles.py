@@ -1,0 +1,337 @@
+import json
+from pathlib import Path
+from threading import Barrier, Event
+
+import ccxt
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from stages.common.errors import InputError
+from stages.fetch.clean import clean
+from stages.fetch.exchange.candles import IN_FLIGHT, fetch_candles
+from stages.fetch.params import FetchParams
+from tests.fetch.conftest import MakeParams
+from tools.exchange_server import Answer, ExchangeServer, Query, as_json, to_klines
+
+FIRST_MS = 1_641_168_000_000  # 2022-01-03
+HOUR_MS = 3_600_000
+WHOLE = "2022-04-17T04:00"  # the market's end
+
+
+def refusal(params: FetchParams, now: pd.Timestamp | None = None) -> str:
+    """What the source says to these settings."""
+    with pytest.raises(InputError) as caught:
+        fetch_candles(params, now)
+    assert "\n" not in str(caught.value)
+    assert "://" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_market_comes_as_it_is(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """2,500 hours over three pages, gaps and all, to the last bit."""
+    params = make_params(end=WHOLE)
+
+    found = clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params).candles
+
+    assert_frame_equal(found, market, check_exact=True)
+
+
+def hours_asked(server: ExchangeServer) -> list[tuple[int, int]]:
+    """The windows that the server was asked for, in hours from the market's start, in order."""
+    asked = [(int(query["startTime"]), int(query["endTime"])) for query in server.queries]
+    return sorted(((start - FIRST_MS) // HOUR_MS, (end + 1 - FIRST_MS) // HOUR_MS) for start, end in asked)
+
+
+def test_pages_leave_room_for_their_neighbours(exchange_server: ExchangeServer, make_params: MakeParams):
+    """A thousand rows at once, the first and last of which belong to the next pages; gaps at ends again."""
+    fetch_candles(make_params(end=WHOLE))
+
+    # Candles 997 to 1000 are missing: of those, the first page lacks one and the second three.
+    assert hours_asked(exchange_server) == [(-1, 999), (996, 999), (997, 1002), (997, 1997), (1995, 2501)]
+
+
+def test_nothing_is_asked_for_twice(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """A second run needs no exchange at all, and has the same candles."""
+    params = make_params(end=WHOLE)
+    first = fetch_candles(params)["BTC/USDT"]
+    n_requests = exchange_server.n_requests
+    exchange_server.answer = lambda *_: Answer("", 500)  # type: ignore[method-assign]
+
+    second = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(first, second, check_exact=True)
+    assert_frame_equal(first.reset_index(drop=True), market, check_exact=True)
+    assert exchange_server.n_requests == n_requests
+
+
+@pytest.mark.parametrize(
+    ("changes", "new"),
+    [
+        ({"end": "2022-01-08"}, [(71, 121)]),
+        ({"start": "2022-01-02"}, [(-25, 1)]),
+        ({"start": "2022-01-02", "end": "2022-01-08"}, [(-25, 1), (71, 121)]),
+        ({"start": "2022-01-04", "end": "2022-01-05"}, []),
+    ],
+)
+def test_another_window_asks_for_the_new_part_only(
+    exchange_server: ExchangeServer, make_params: MakeParams, changes: dict[str, str], new: list[object]
+):
+    """Besides the neighbours, by which old and new are compared; what was empty counts as known, too."""
+    window = {"start": "2022-01-03", "end": "2022-01-06"}
+    fetch_candles(make_params(**window))
+    exchange_server.queries.clear()
+
+    fetch_candles(make_params(**window | changes))
+
+    asked = [span for span in hours_asked(exchange_server) if span != (-25, 0)]
+    assert sorted(set(asked)) == new
+
+
+def test_an_exchange_without_a_stated_limit_has_pages_too(
+    exchange_server: ExchangeServer,
+    market: pd.DataFrame,
+    make_params: MakeParams,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Of some exchanges ccxt knows that they have candles, but not how many they send at once."""
+    monkeypatch.setattr(ccxt.binance, "feature_value", lambda *_: None)
+    params = make_params(end=WHOLE)
+
+    found = clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params).candles
+
+    assert_frame_equal(found, market, check_exact=True)
+
+
+def test_window_includes_its_start_and_not_its_end(
+    exchange_server: ExchangeServer, make_params: MakeParams
+):
+    """`end` is exclusive, though ccxt's `until` is not."""
+    params = make_params(start="2022-01-04T01:00", end="2022-01-04T04:00")
+
+    assert fetch_candles(params)["BTC/USDT"]["open_time"].dt.hour.tolist() == [1, 2, 3]
+
+
+def test_the_forming_candle_is_dropped(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """An exchange that sends on to the present, past the end asked for, adds nothing."""
+
+    def without_end(query: Query) -> Answer:
+        del query["endTime"], query["limit"]
+        return exchange_server.honest_klines(query)
+
+    exchange_server.klines = without_end
+    params = make_params(end="2022-01-03T12:00")
+
+    found = fetch_candles(params, pd.Timestamp("2022-01-03T12:30", tz="UTC"))["BTC/USDT"]
+
+    assert found["open_time"].max() == pd.Timestamp("2022-01-03T11:00", tz="UTC")
+    assert len(found) == 10
+
+
+def test_a_lower_cap_on_rows_loses_none(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """An exchange that sends fewer rows than it says is asked again."""
+    exchange_server.klines = lambda query: exchange_server.honest_klines({**query, "limit": "300"})
+    params = make_params(end=WHOLE)
+
+    assert_frame_equal(
+        clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params).candles, market, check_exact=True
+    )
+
+
+def test_a_page_without_candles_is_a_gap(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """A market that starts later than the window has empty pages first."""
+    params = make_params(start="2021-08-01", end="2022-01-04")
+
+    found = clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params).candles
+
+    assert_frame_equal(found, market[:22], check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("timeframe", "end", "closed"),
+    [
+        ("1h", "2022-01-05", "2022-01-05T00:00"),
+        ("1h", "2022-01-05T00:30", "2022-01-05T01:00"),
+        ("1d", "2022-01-05", "2022-01-05T00:00"),
+        ("1d", "2022-01-05T01:00", "2022-01-06T00:00"),
+        ("1w", "2022-01-10", "2022-01-10T00:00"),
+        ("1w", "2022-01-11", "2022-01-17T00:00"),
+        ("3d", "2022-01-05", "2022-01-07T00:00"),
+    ],
+)
+def test_end_must_leave_closed_candles_only(
+    exchange_server: ExchangeServer, make_params: MakeParams, timeframe: str, end: str, closed: str
+):
+    """The last candle of the window may close right now, and no later; the exchange isn't even asked."""
+    params = make_params(timeframe=timeframe, end=end)
+    close = pd.Timestamp(closed, tz="UTC")
+
+    message = refusal(params, close - pd.Timedelta("1ms"))
+    assert message.startswith("fetch.end must leave closed candles only")
+    assert message.endswith(f"received {end}, and the candle before it closes at {closed}.")
+    assert exchange_server.queries == []
+    # When it has closed, this server is asked, which has hourly candles alone.
+    if timeframe == "1h":
+        assert len(fetch_candles(params, close)["BTC/USDT"]) > 40
+
+
+def test_an_unknown_symbol_is_told_the_nearest(exchange_server: ExchangeServer, make_params: MakeParams):
+    """A symbol in lower case is no market."""
+    assert refusal(make_params(symbols=["btc/usdt"])) == (
+        "fetch.symbols must be markets of binance; received 'btc/usdt'; the nearest one is BTC/USDT."
+    )
+
+
+def test_an_unknown_timeframe_is_told_all(exchange_server: ExchangeServer, make_params: MakeParams):
+    """The error lists the timeframes that there are."""
+    message = refusal(make_params(timeframe="7h"))
+
+    assert message.startswith("fetch.timeframe must be one of binance's, 1s, 1m, 3m, ")
+    assert message.endswith("received '7h'.")
+
+
+def test_a_window_between_two_bars_is_refused(exchange_server: ExchangeServer, make_params: MakeParams):
+    """No hourly candle opens within it."""
+    params = make_params(start="2022-01-03T00:10", end="2022-01-03T00:20")
+
+    assert refusal(params).startswith("fetch.start and fetch.end must enclose a time at which a bar of 1h")
+
+
+def test_requests_overlap_within_and_across_symbols(
+    market: pd.DataFrame, exchange_server: ExchangeServer, make_params: MakeParams
+):
+    """Six pages of two symbols are all asked for before the first is answered."""
+    exchange_server.symbols.append("ETH/USDT")
+    exchange_server.candles["ETHUSDT"] = exchange_server.candles["BTCUSDT"]
+    together = Barrier(6, timeout=20)
+
+    def klines(query: Query) -> Answer:
+        if len(exchange_server.queries) <= 6:
+            together.wait()
+        return exchange_server.honest_klines(query)
+
+    exchange_server.klines = klines
+    found = fetch_candles(make_params(end=WHOLE, symbols=["BTC/USDT", "ETH/USDT"]))
+
+    for symbol in ("BTC/USDT", "ETH/USDT"):
+        assert_frame_equal(found[symbol].reset_index(drop=True), market, check_exact=True)
+
+
+def test_a_window_that_fails_is_named_and_not_skipped(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, waits: list[float]
+):
+    """The error says which candles are missing; the next run asks for those alone."""
+    params = make_params(end=WHOLE)
+    second_ms = FIRST_MS + 998 * HOUR_MS
+
+    def klines(query: Query) -> Answer:
+        if int(query["startTime"]) == second_ms - HOUR_MS:
+            done.wait(20)
+            return Answer("", 500)
+        answer = exchange_server.honest_klines(query)
+        if int(query["startTime"]) > second_ms + HOUR_MS:
+            done.set()
+        return answer
+
+    done = Event()
+    exchange_server.klines = klines
+    message = refusal(params)
+    assert message.startswith("fetch.exchange.name must be an exchange that answers; binance gave Exchange")
+    assert "Still missing: BTC/USDT from 2022-02-13T14:00 to 2022-03-27T04:00. What came" in message
+
+    exchange_server.klines = exchange_server.honest_klines
+    exchange_server.queries.clear()
+    found = fetch_candles(params)["BTC/USDT"]
+    assert hours_asked(exchange_server) == [(997, 1002), (997, 1997)]
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
+
+
+def test_a_region_block_stops_everything(exchange_server: ExchangeServer, make_params: MakeParams):
+    """Once one request has been refused, none is sent; those under way can't be called back."""
+    exchange_server.klines = lambda _: as_json({"msg": "restricted"}, 451)
+    params = make_params(start="2019-01-01", end=WHOLE)  # 29 pages
+
+    assert "data-api.binance.vision" in refusal(params)
+    assert len(exchange_server.queries) <= IN_FLIGHT
+
+
+def test_pages_that_disagree_are_both_shown(
+    exchange_server: ExchangeServer, make_params: MakeParams, market: pd.DataFrame
+):
+    """A candle that changed after it had closed is no candle; the error says where to delete it."""
+    fetch_candles(make_params(end="2022-01-05"))
+    last = market["open_time"] == "2022-01-04T23:00"
+    revised = market.assign(close=market["close"].mask(last, 20_001.0))
+    revised["high"] = revised[["high", "close"]].max(axis=1)
+    revised["low"] = revised[["low", "close"]].min(axis=1)
+    exchange_server.candles["BTCUSDT"] = to_klines(revised, "1h")
+
+    message = refusal(make_params(end="2022-01-06"))
+
+    old = market.loc[last, "close"].item()
+    assert message.startswith("fetch.symbols: BTC/USDT must have one candle a time; received open ")
+    assert f"close {old}" in message
+    assert "close 20001.0" in message
+    assert "at 2022-01-04 23:00:00+00:00; delete .cache" in message
+    assert message.endswith("BTC-USDT/1h to have them fetched anew.")
+
+
+def test_an_answer_that_contradicts_itself_is_not_kept(
+    exchange_server: ExchangeServer, make_params: MakeParams
+):
+    """Nothing of it is there for the next run, which gets the true one."""
+
+    def klines(query: Query) -> Answer:
+        rows = json.loads(exchange_server.honest_klines(query).body)
+        return as_json([*rows[:5], [rows[4][0], *rows[3][1:]], *rows[5:]])
+
+    exchange_server.klines = klines
+    params = make_params(end="2022-01-05")
+    assert "must have one candle a time" in refusal(params)
+
+    exchange_server.klines = exchange_server.honest_klines
+    assert len(fetch_candles(params)["BTC/USDT"]) == 46
+
+
+@pytest.mark.parametrize("start", ["2022-01-03", "2022-03-05"])
+def test_an_exchange_that_has_its_latest_candles_only_says_so(
+    exchange_server: ExchangeServer, make_params: MakeParams, start: str
+):
+    """As Kraken does: a window that begins earlier is refused at once, a later one is fetched."""
+    times, rows = exchange_server.candles["BTCUSDT"]
+    exchange_server.klines = lambda _: Answer(f"[{','.join(rows[-1000:])}]")
+    now = pd.Timestamp(WHOLE, tz="UTC")
+    oldest = pd.Timestamp(times[-1000], unit="ms")
+
+    message = refusal(make_params(start=start, end=WHOLE), now)
+    assert message.startswith(
+        f"fetch.start must be {oldest:%Y-%m-%dT%H:%M} or later: of BTC/USDT, binance has its latest 1000 "
+    )
+    later = make_params(start=f"{oldest:%Y-%m-%dT%H:%M}", end=WHOLE)
+    assert len(fetch_candles(later, now)["BTC/USDT"]) == 1000
+
+
+def test_another_endpoint_starts_anew(
+    exchange_server: ExchangeServer, make_params: MakeParams, tmp_path: Path
+):
+    """What a test server said isn't taken for what the exchange says."""
+    params = make_params(end="2022-01-05")
+    fetch_candles(params)
+    config = exchange_server.config
+    config["urls"]["api"]["public"] = config["urls"]["api"]["public"].replace("127.0.0.1", "localhost")
+    (tmp_path / "ccxt.json").write_text(json.dumps(config))
+    exchange_server.queries.clear()
+
+    fetch_candles(params)
+
+    assert len(exchange_server.queries) == 1

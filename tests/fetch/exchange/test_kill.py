@@ -1,0 +1,83 @@
+"""fetch, killed at random moments and started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.fetch.exchange.pages import Span
+from tests.fetch.conftest import ROOT
+from tests.fetch.exchange.conftest import HOUR_MS, kept_spans, outputs, write_params
+from tools.exchange_server import Answer, ExchangeServer, Query, serve
+
+N_REQUESTS = 54  # of a whole fetch: 51 pages, and some gaps at their ends
+
+
+@pytest.fixture(scope="module")
+def server(long_market: pd.DataFrame) -> Iterator[ExchangeServer]:
+    """A server of the long market."""
+    with serve({"BTC/USDT": long_market}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def unbroken(server: ExchangeServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What fetch writes when it isn't killed."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    process = start(folder, server)
+    assert process.wait(120) == 0
+    return outputs(folder)
+
+
+def start(folder: Path, server: ExchangeServer) -> subprocess.Popen[bytes]:
+    """The stage, as DVC runs it, in a process of its own; 50 requests a second at most."""
+    (folder / "ccxt.json").write_text(json.dumps({**server.config, "rateLimit": 50, "timeout": 10_000}))
+    write_params(folder)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CCXT_CONFIG": str(folder / "ccxt.json")}
+    return subprocess.Popen([sys.executable, "-m", "stages.fetch"], cwd=folder, env=environment)
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 20))]
+)
+def test_a_killed_fetch_goes_on_where_it_was(
+    seed: int, server: ExchangeServer, unbroken: dict[str, bytes], tmp_path: Path
+):
+    """After kill -9, the next run ends with the same bytes, and asks for no window that was stored."""
+    rng = np.random.default_rng(seed)
+    n_before, pause = int(rng.integers(1, N_REQUESTS)), float(rng.uniform(0, 0.05))
+    reached = Event()
+
+    def klines(query: Query) -> Answer:
+        if len(server.queries) >= n_before:
+            reached.set()
+        return server.honest_klines(query)
+
+    server.queries.clear()
+    server.klines = klines
+    process = start(tmp_path, server)
+    assert reached.wait(120)
+    time.sleep(pause)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(30) == -signal.SIGKILL
+    stored = kept_spans(tmp_path)
+    assert not (tmp_path / "data/candles").exists()
+
+    server.queries.clear()
+    server.klines = server.honest_klines
+    assert start(tmp_path, server).wait(120) == 0
+
+    assert outputs(tmp_path) == unbroken
+    for query in server.queries:
+        asked = Span(int(query["startTime"]) + HOUR_MS, int(query["endTime"]) + 1 - HOUR_MS)
+        assert not [span for span in stored if max(span.first, asked.first) < min(span.last, asked.last)]
+    assert len(kept_spans(tmp_path)) == 51

@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from stages.fetch.exchange.pages import Span, cut, lacking, read_pages, write_page
+from tests.conftest import MakeCandles
+
+TIMES = st.integers(-5, 40)
+SPANS = st.builds(lambda first, length: Span(first, first + length), TIMES, st.integers(1, 20))
+
+
+def covered(spans: list[Span]) -> set[int]:
+    """Every moment of some spans."""
+    return {time for span in spans for time in range(*span)}
+
+
+@given(kept=st.lists(SPANS, max_size=6), wanted=SPANS)
+@settings(deadline=None)
+def test_kept_and_lacking_are_the_whole(kept: list[Span], wanted: Span):
+    """What is lacking is just what no span has, in time's order, nothing twice."""
+    found = lacking(kept, wanted)
+
+    assert covered(found) == covered([wanted]) - covered(kept)
+    assert sum(span.last - span.first for span in found) == len(covered(found))
+    assert found == sorted(found)
+    assert all(span.first < span.last for span in found)
+
+
+@given(span=SPANS, longest=st.integers(1, 25))
+@settings(deadline=None)
+def test_parts_make_the_span(span: Span, longest: int):
+    """Each part begins where the one before ends, and all but the last are as long as may be."""
+    parts = cut(span, longest)
+
+    assert [part.first for part in parts] == [span.first, *(part.last for part in parts[:-1])]
+    assert parts[-1].last == span.last
+    assert {part.last - part.first for part in parts[:-1]} <= {longest}
+    assert 0 < parts[-1].last - parts[-1].first <= longest
+
+
+def test_a_page_comes_back_as_it_went(tmp_path: Path, make_candles: MakeCandles):
+    """To the last bit, under its span; spans before 1970 too."""
+    for span in (Span(0, 10), Span(-20, -10)):
+        write_page(tmp_path, span, make_candles(30, seed=abs(span.first)))
+
+    found = read_pages(tmp_path, Span(-100, 100))
+
+    assert list(found) == [Span(-20, -10), Span(0, 10)]
+    assert_frame_equal(found[Span(-20, -10)], make_candles(30, seed=20), check_exact=True)
+
+
+def test_only_pages_of_the_window_are_read(tmp_path: Path, make_candles: MakeCandles):
+    """Neither those that end where it begins nor those that begin where it ends."""
+    for span in (Span(0, 10), Span(10, 20), Span(20, 30)):
+        write_page(tmp_path, span, make_candles(3))
+
+    assert list(read_pages(tmp_path, Span(10, 20))) == [Span(10, 20)]
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100), None])
+def test_a_page_that_cant_be_read_is_fetched_again(
+    tmp_path: Path, make_candles: MakeCandles, content: bytes | None
+):
+    """An empty or cut file, which a power failure may leave, counts as none and is removed."""
+    write_page(tmp_path, Span(0, 10), make_candles(3))
+    broken = tmp_path / "10_20.parquet"
+    broken.write_bytes((tmp_path / "0_10.parquet").read_bytes()[:-9] if content is None else content)
+
+    assert list(read_pages(tmp_path, Span(0, 20))) == [Span(0, 10)]
+    assert not broken.exists()
+
+
+def test_a_page_half_written_is_none(tmp_path: Path, make_candles: MakeCandles):
+    """What a killed process leaves under a temporary name is left alone."""
+    write_page(tmp_path, Span(0, 10), make_candles(3))
+    (tmp_path / "0_10.parquet").rename(tmp_path / ".0_10.parquet.4711")
+
+    assert read_pages(tmp_path, Span(0, 10)) == {}
+    assert read_pages(tmp_path / "nowhere", Span(0, 10)) == {}

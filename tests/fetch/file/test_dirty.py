@@ -1,0 +1,463 @@
+"""What users' files are like: each kind of dirt is cleaned as the receipt says, or refused in one line."""
+
+import gzip
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pandas.testing import assert_frame_equal
+from pyarrow.feather import write_feather
+
+from stages.common.errors import InputError
+from stages.fetch.clean import COLUMNS, PRICES, clean, receipt
+from stages.fetch.file.candles import fetch_candles
+from stages.fetch.params import FetchParams
+from tests.conftest import random_candles
+from tests.fetch.conftest import MakeParams
+from tests.fetch.file.dirt import (
+    N_ROWS,
+    SYMBOL,
+    WEEK,
+    Write,
+    binary,
+    cell,
+    column,
+    csv,
+    dated,
+    decimals,
+    midnight_bare,
+    mixed_offsets,
+    mixed_units,
+    resampled,
+    rows,
+    stamped,
+    text,
+    unix,
+    with_times,
+)
+
+
+def summary(facts: dict[str, Any]) -> dict[str, Any]:
+    """The counts in a symbol's part of the receipt."""
+    return {
+        "missing": sum(gap["missing_bars"] for gap in facts["gaps"]),
+        "broken": len(facts["broken_rows_left_out"]),
+        "suspect": len(facts["suspect_rows_kept"]),
+        "duplicates": facts["duplicate_rows_dropped"],
+        "out_of_order": facts["out_of_order_rows_sorted"],
+    }
+
+
+def missing_times(gap: dict[str, Any]) -> pd.DatetimeIndex:
+    """The times of the candles that a gap lacks."""
+    return pd.date_range(gap["start"], periods=gap["missing_bars"], freq="h")
+
+
+LEFT_OUT = {"missing": 1, "broken": 1}
+CLEANED: dict[str, tuple[Write, dict[str, int]]] = {
+    "clean": (csv, {}),
+    "a gap of two days": (lambda c: csv(c.drop(index=range(60, 108))), {"missing": 48}),
+    "a late start": (lambda c: csv(c[100:]), {"missing": 100}),
+    "an end a few bars early": (lambda c: csv(c[:-5]), {"missing": 5}),
+    "newest first": (lambda c: csv(c[::-1]), {"out_of_order": N_ROWS - 1}),
+    "a row twice": (lambda c: csv(c.iloc[[*range(50), *range(49, N_ROWS)]]), {"duplicates": 1}),
+    "dumps that overlap": (
+        lambda c: csv(pd.concat([c[:100], c[80:]]), header=False),
+        {"duplicates": 20, "out_of_order": 1},
+    ),
+    "dumps in another order": (
+        lambda c: csv(pd.concat([c[100:], c[:100]]), header=False),
+        {"out_of_order": 1},
+    ),
+    "a bad print": (
+        lambda c: csv(c.assign(high=c["high"].where(c.index != 11, 1e6))),
+        {"suspect": 1},
+    ),
+    "an empty cell": (cell("close", ""), LEFT_OUT),
+    "a cell of n/a": (cell("volume", "N/A"), LEFT_OUT),
+    "a price of 0": (cell("open", 0), LEFT_OUT),
+    "a negative price": (cell("low", -1), LEFT_OUT),
+    "an infinite price": (cell("high", "inf"), LEFT_OUT),
+    "a number too large for a float": (cell("high", "1e400"), LEFT_OUT),
+    "a negative volume": (cell("volume", -1), LEFT_OUT),
+    "a low above the high": (cell("low", 99_999), LEFT_OUT),
+    "a byte-order mark": (lambda c: b"\xef\xbb\xbf" + csv(c), {}),
+    "a byte-order mark without header": (lambda c: b"\xef\xbb\xbf" + csv(c, header=False), {}),
+    "a byte-order mark above a title": (lambda c: b"\xef\xbb\xbfhttps://x.org\n" + csv(c), {}),
+    "line ends of Windows": (text(lambda t: t.replace("\n", "\r\n")), {}),
+    "line ends of old": (text(lambda t: t.replace("\n", "\r")), {}),
+    "empty lines": (rows(lambda r: [*r[:9], "\n", *r[9:], "\n", "\n"]), {}),
+    "an empty first line": (rows(lambda r: ["\n", *r]), {}),
+    "quoted cells": (lambda c: csv(c.astype(str).assign(open_time=unix(c)), quoting=1), {}),
+    "spaces around cells": (text(lambda t: t.replace(",", " , ")), {}),
+    "seconds, ms and us": (mixed_units, {}),
+    "several offsets": (mixed_offsets, {}),
+    "one offset": (dated("%Y-%m-%dT%H:%M:%S%z", "Asia/Tokyo"), {}),
+    "no time where it is 00:00": (midnight_bare, {}),
+    "more columns": (lambda c: csv(c.assign(note="n/a", close_time=1, vwap=0.5)), {}),
+    "times in text without an offset": (dated("%Y-%m-%d %H:%M:%S"), {}),
+    "columns in another order": (lambda c: csv(c[COLUMNS[::-1]]), {}),
+    "names in capitals with spaces": (
+        lambda c: csv(with_times(c, unix(c)).rename(columns=lambda n: f" {n.replace('_', ' ').title()} ")),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CLEANED)
+def test_dirt_is_cleaned_as_the_receipt_says(make_params: MakeParams, folder: Path, kind: str):
+    """What is left are the very candles that the market had, and the receipt counts what was done."""
+    write, told = CLEANED[kind]
+    (folder / "BTC-USDT.csv").write_bytes(write(WEEK))
+    params = make_params(source="file")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    facts = receipt({SYMBOL: cleaned}, params)["symbols"][SYMBOL]
+    counts = summary(facts)
+    assert {name: count for name, count in counts.items() if count} == told
+    gone = {time for gap in facts["gaps"] for time in missing_times(gap)}
+    sound = WEEK[~WEEK["open_time"].isin(gone)].reset_index(drop=True)
+    if counts["suspect"]:
+        sound.loc[11, "high"] = 1e6
+    assert_frame_equal(cleaned.candles, sound, check_exact=True)
+
+
+BINARY: dict[str, tuple[str, Write]] = {
+    "exact decimals": ("parquet", decimals),
+    "numbers as text": ("parquet", lambda c: binary(c.astype(dict.fromkeys(PRICES, str)), "parquet")),
+    "times of a place": (
+        "feather",
+        lambda c: binary(with_times(c, c["open_time"].dt.tz_convert("America/New_York")), "feather"),
+    ),
+    "times in ns": ("parquet", lambda c: binary(with_times(c, c["open_time"].dt.as_unit("ns")), "parquet")),
+    "an index left over": ("parquet", lambda c: binary(c.rename(index=lambda k: 7 * k), "parquet")),
+}
+
+
+@pytest.mark.parametrize("kind", BINARY)
+def test_types_dont_matter(make_params: MakeParams, folder: Path, kind: str):
+    """However Parquet or feather has times and numbers, the candles are the same to the last bit."""
+    suffix, write = BINARY[kind]
+    (folder / f"BTC-USDT.{suffix}").write_bytes(write(WEEK))
+    params = make_params(source="file")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert_frame_equal(cleaned.candles, WEEK, check_exact=True)
+    assert cleaned[1:] == (0, 0, [], [])
+
+
+COMMAS = "received: columns that aren't separated by commas: "
+CUT = "received: a last line that may be cut short, for it has no line end: "
+TIMES = "times in data/import/file/BTC-USDT.csv must be ISO 8601, or Unix time in s, ms, us or ns"
+NO_NUMBER = "must be a number; received: could not convert string to float: "
+FEW_SOUND = "must have 99% sound rows or more; received "
+ONE_A_TIME = "must have one candle a time; received open "
+GRID = "must have times on the timeframe's grid; received open "
+
+REFUSED: dict[str, tuple[Write, str]] = {
+    "an end days before fetch.end": (
+        lambda c: csv(c[:100]),
+        "received 48, while it lacks 68 bars from 2022-01-07T04:00:00+00:00.",
+    ),
+    "a gap inside": (lambda c: csv(c.drop(index=range(60, 109))), "lacks 49 bars from 2022-01-05T12:00"),
+    "a row twice with other values": (
+        rows(lambda r: [*r, r[9].rpartition(",")[0] + ",1.5\n"]),
+        ONE_A_TIME,
+    ),
+    "many empty cells": (cell("volume", "", 3, 4), f"{FEW_SOUND}2 broken ones of 168"),
+    "an empty column": (
+        column("volume", lambda v: v.map(lambda _: "")),
+        f"{FEW_SOUND}168 broken ones of 168",
+    ),
+    "high and low swapped": (
+        lambda c: csv(c.rename(columns={"high": "low", "low": "high"})),
+        "no price may be below low or above high.",
+    ),
+    "open, close, high, low without a header": (
+        lambda c: csv(c[["open_time", "open", "close", "high", "low", "volume"]], header=False),
+        "no price may be below low or above high.",
+    ),
+    "no volume": (lambda c: csv(c.drop(columns="volume")), "must have columns volume; received "),
+    "the close alone": (
+        lambda c: csv(c[["open_time", "close"]]),
+        "must have columns open, high, low, volume; received open_time, close.",
+    ),
+    "closing times alone": (
+        lambda c: csv(with_times(c, unix(c) + 3_599_999, "close_time")),
+        "must have columns open_time; received close_time, ",
+    ),
+    "date and time apart": (
+        lambda c: csv(
+            with_times(c, c["open_time"].dt.strftime("%Y-%m-%d"), "date").assign(
+                time=c["open_time"].dt.strftime("%H:%M")
+            )
+        ),
+        "must have date and time in one column; received date, open, ",
+    ),
+    "closing times": (stamped(lambda ms: ms + 3_599_999), GRID),
+    "times off by half an hour": (stamped(lambda ms: ms + 1_800_000), GRID),
+    "times off by a few ms": (stamped(lambda ms: ms + 3), GRID),
+    "local time as if it were UTC": (dated("%Y-%m-%d %H:%M", "Asia/Kolkata"), GRID),
+    "four-hour candles": (lambda c: csv(resampled(c, "4h")), "has a candle every 0 days 04:00:00."),
+    "quarter-hour candles": (
+        stamped(lambda ms: ms.iloc[0] + (ms - ms.iloc[0]) // 4),
+        "has a candle every 0 days 00:15:00.",
+    ),
+    "daily candles": (lambda c: csv(resampled(c, "1D")), "has a candle every 1 days 00:00:00."),
+    "two-hour candles at first": (
+        lambda c: csv(pd.concat([resampled(c[:100], "2h"), c[100:]])),
+        "has one every 0 days 02:00:00 up to 2022-01-05 00:00:00+00:00.",
+    ),
+    "dates without times": (dated("%Y-%m-%d"), ONE_A_TIME),
+    "times as spreadsheets shorten them": (
+        lambda c: csv(with_times(c, unix(c).map(lambda ms: f"{ms:.5E}"))),
+        ONE_A_TIME,
+    ),
+    "times as spreadsheets count them": (
+        lambda c: csv(with_times(c, unix(c) / 86_400_000 + 25_569)),
+        f"{TIMES}, and have happened once in UTC (fetch.file.timezone); received 44564.0 in row 1.",
+    ),
+    "days first": (dated("%d/%m/%Y %H:%M"), f"{TIMES}, "),
+    "months first": (dated("%m/%d/%Y %H:%M"), "received 01/03/2022 00:00 in row 1."),
+    "days first with points": (dated("%d.%m.%Y %H:%M"), "received 03.01.2022 00:00 in row 1."),
+    "days first, some of them beyond 12": (
+        lambda c: dated("%d/%m/%Y %H:%M")(c.assign(open_time=c["open_time"] + pd.Timedelta("10D"))),
+        "received 13/01/2022 00:00 in row 1.",
+    ),
+    "twelve hours": (dated("%Y-%m-%d %I:%M %p"), "received 2022-01-03 12:00 AM in row 1."),
+    "years of two digits": (dated("%y-%m-%d %H:%M"), "received 22-01-03 00:00 in row 1."),
+    "times without marks": (dated("%Y%m%d%H%M"), "received 202201030000 in row 1."),
+    "hours without marks": (
+        dated("%Y%m%d%H"),
+        "must lie between 1970 and now; received 2034-01-27 21:31:40+00:00 in row 1.",
+    ),
+    "a date of the future": (
+        rows(lambda r: [*r, r[-1].replace("16417", "56417", 1)]),
+        "must lie between 1970 and now; received 2148-",
+    ),
+    "an empty time": (rows(lambda r: [*r[:-1], "," + r[-1].partition(",")[2]]), "received nan in row 168."),
+    "cells emptied by a spreadsheet": (rows(lambda r: [*r, ",,,,,\n"]), "received nan in row 169."),
+    "a note at the end": (rows(lambda r: [*r, "Source: somewhere\n"]), "Expected 6 columns, got 1"),
+    "a sum at the end": (rows(lambda r: [*r, "Total,,,,,99.5\n"]), f"{TIMES}, "),
+    "notes at the top": (rows(lambda r: ["BTC\n", "hourly\n", *r]), COMMAS),
+    "a header again in the middle": (rows(lambda r: [*r[:50], r[0], *r[50:]]), f"{TIMES}, "),
+    "a header again, and times in text": (
+        lambda c: rows(lambda r: [*r[:50], r[0], *r[50:]])(with_times(c, c["open_time"].astype(str))),
+        "received open_time in row 50.",
+    ),
+    "dumps glued without a line end": (
+        rows(lambda r: [*r[:50], r[50].rstrip("\n"), *r[50:]]),
+        "Expected 6 columns, got 11",
+    ),
+    "rows of more columns later": (
+        rows(lambda r: [*r[:50], *(line.replace("\n", ",0\n") for line in r[50:])]),
+        "Expected 6 columns, got 7",
+    ),
+    "text in a price": (cell("close", "20k"), f"close of BTC/USDT {NO_NUMBER}'20k'."),
+    "a page in a cell": (cell("close", "sorry " * 1000), f"{NO_NUMBER}'sorry sorry "),
+    "an apostrophe": (cell("open", "'20000.5"), f"open of BTC/USDT {NO_NUMBER}"),
+    "a mark of a currency": (column("low", lambda v: "$" + v.map(str)), f"{NO_NUMBER}'$"),
+    "volumes in thousands": (cell("volume", "1.2K"), f"volume of BTC/USDT {NO_NUMBER}'1.2K'."),
+    "thousands set apart": (column("open", lambda v: v.map("{:,.2f}".format)), f"{NO_NUMBER}'20,000.00'."),
+    "thousands set apart without quotes": (
+        rows(lambda r: [r[0], *(line.replace(",2", ",2,", 1) for line in r[1:])]),
+        "Expected 6 columns, got 7",
+    ),
+    "decimal commas": (
+        column("open", lambda v: v.map(lambda price: str(price).replace(".", ","))),
+        f"{NO_NUMBER}'20000,0'.",
+    ),
+    "semicolons": (lambda c: csv(c, sep=";"), f"{COMMAS}open_time;open;"),
+    "semicolons and decimal commas": (
+        lambda c: csv(c, sep=";", decimal=","),
+        f"{COMMAS}1641168000000;20000,0;",
+    ),
+    "semicolons without header": (lambda c: csv(c, sep=";", decimal=",", header=False), COMMAS),
+    "tabs": (lambda c: csv(c, sep="\t"), f"{COMMAS}open_time open high "),
+    "cut within a number": (lambda c: csv(c)[:-4], CUT),
+    "cut within a row": (lambda c: csv(c)[:-40], CUT),
+    "cut after a comma": (rows(lambda r: [*r[:-1], r[-1].rpartition(",")[0] + ","]), CUT),
+    "cut within the header": (lambda c: csv(c)[:20], CUT),
+    "cut at the start": (lambda c: csv(c)[70:], "must hold candles; received: CSV parse error: "),
+    "NULs at the end": (lambda c: csv(c) + b"\0" * 4000, CUT),
+    "NULs in a number": (cell("close", "20\0\0.5"), f"{NO_NUMBER}'20\\x00\\x00.5'."),
+    "NULs in a time": (cell("open_time", "16\0"), f"{TIMES}, "),
+    "UTF-16": (lambda c: csv(c).decode().encode("utf-16"), "can't decode byte 0xff"),
+    "UTF-16 without a mark": (
+        lambda c: csv(c).decode().encode("utf-16-le"),
+        "received: text that isn't UTF-8: o\\x00p\\x00",
+    ),
+    "UTF-32": (lambda c: csv(c).decode().encode("utf-32-le"), "text that isn't UTF-8"),
+    "Latin-1": (lambda c: csv(c).replace(b"volume", b"volum\xe9"), "can't decode byte 0xe9"),
+    "gzip": (lambda c: gzip.compress(csv(c)), "can't decode byte 0x8b"),
+    "Parquet": (lambda c: binary(c, "parquet"), "must hold candles; received: "),
+    "feather": (lambda c: binary(c, "feather"), "must hold candles; received: "),
+    "JSON": (lambda c: json.dumps(c["open"].tolist()).encode() + b"\n", "must have columns open_time, "),
+    "an empty file": (text(lambda _: ""), "must hold candles; received: an empty file."),
+    "a header alone": (rows(lambda r: r[:1]), "BTC/USDT has none."),
+    "a page that says sorry": (
+        text(lambda _: "<!DOCTYPE html>\n<html lang='en'>, sorry</html>\n"),
+        "must have columns open_time, open, high, low, close, volume; received <html_lang='en'>, ",
+    ),
+}
+
+
+def refusal(params: FetchParams) -> str:
+    """What fetch says to the file in this folder: one line that names it, or its symbol."""
+    with pytest.raises(InputError) as caught:
+        clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 700
+    assert SYMBOL in message or "BTC-USDT." in message
+    return message
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_dirt_is_refused(make_params: MakeParams, folder: Path, kind: str):
+    """What could be read wrong isn't read at all: the error says the rule and what arrived."""
+    write, expected = REFUSED[kind]
+    (folder / "BTC-USDT.csv").write_bytes(write(WEEK))
+
+    message = refusal(make_params(source="file"))
+
+    assert message.startswith("fetch.")
+    assert expected in message
+
+
+def test_a_gap_of_weeks_is_refused(make_params: MakeParams, folder: Path):
+    """Three weeks that a download left out are told with their begin, unless the setting admits them."""
+    later = WEEK[60:].assign(open_time=WEEK["open_time"] + pd.Timedelta("21D"))
+    (folder / "BTC-USDT.csv").write_bytes(csv(pd.concat([WEEK[:60], later])))
+
+    message = refusal(make_params(source="file", end="2022-01-31"))
+    assert message.startswith("fetch.max_gap_bars must be at least the longest gap of BTC/USDT")
+    assert "while it lacks 504 bars from 2022-01-05T12:00:00+00:00." in message
+
+    params = make_params(source="file", end="2022-01-31", max_gap_bars=504)
+    assert len(clean(fetch_candles(params)[SYMBOL], SYMBOL, params).candles) == N_ROWS
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "feather"])
+@pytest.mark.parametrize("kind", ["CSV", "the other format", "half of it"])
+def test_a_file_must_be_what_its_name_says(make_params: MakeParams, folder: Path, suffix: str, kind: str):
+    """Another format's file, or half of one, is refused by its name."""
+    other = "feather" if suffix == "parquet" else "parquet"
+    whole = binary(WEEK, suffix)
+    half = whole[: len(whole) // 2]
+    content = {"CSV": csv(WEEK), "the other format": binary(WEEK, other), "half of it": half}[kind]
+    (folder / f"BTC-USDT.{suffix}").write_bytes(content)
+
+    message = refusal(make_params(source="file"))
+
+    assert message.startswith(f"fetch.symbols: data/import/file/BTC-USDT.{suffix} must hold candles; ")
+
+
+ARROW: dict[str, tuple[str, Any, str]] = {
+    "lists": ("close", pa.array([[1.0]] * N_ROWS), "close of BTC/USDT must be a number; received: "),
+    "records": (
+        "close",
+        pa.array([{"bid": 1.0}] * N_ROWS),
+        "close of BTC/USDT must be a number; received: ",
+    ),
+    "dates as prices": (
+        "close",
+        pa.array([date(2022, 1, 3)] * N_ROWS),
+        "close of BTC/USDT must be a number",
+    ),
+    "what pandas lacks": (
+        "note",
+        pa.UnionArray.from_sparse(pa.array([0] * N_ROWS, pa.int8()), [pa.array([1] * N_ROWS)]),
+        "must hold candles; received: No known equivalent Pandas block",
+    ),
+    "records as times": ("open_time", pa.array([{"s": 1}] * N_ROWS), "received {'s': 1} in row 1."),
+    "lengths of time": (
+        "open_time",
+        pa.array([5] * N_ROWS, pa.duration("s")),
+        "received 0 days 00:00:05 in",
+    ),
+    "times never set": ("open_time", pa.array([0] * N_ROWS, pa.timestamp("ms")), "between 1970 and now"),
+    "times far back": (
+        "open_time",
+        pa.array([-(2**60)] * N_ROWS, pa.timestamp("s")),
+        "between 1970 and now",
+    ),
+    "times far ahead": ("open_time", pa.array([2**60] * N_ROWS, pa.timestamp("s")), "must be ISO 8601, or"),
+    "a place unheard of": (
+        "open_time",
+        pa.array([10**9] * N_ROWS, pa.timestamp("s", "Mars/Olympus")),
+        "must hold candles; received: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ARROW)
+def test_other_types_are_refused(make_params: MakeParams, folder: Path, kind: str):
+    """Columns of something else than times and numbers end in one line as well."""
+    name, values, expected = ARROW[kind]
+    table = pa.Table.from_pandas(WEEK.drop(columns=name, errors="ignore"), preserve_index=False)
+    write_feather(table.append_column(name, values), folder / "BTC-USDT.feather")
+
+    assert expected in refusal(make_params(source="file"))
+
+
+@pytest.mark.parametrize("name", ["BTC-USDT.csv.gz", "BTC-USDT.zip", "BTC-USDT.xlsx", "btcusdt.csv"])
+def test_another_name_isnt_taken(make_params: MakeParams, folder: Path, name: str):
+    """The error says what names a file may have, and what is there."""
+    (folder / name).write_bytes(csv(WEEK))
+
+    assert refusal(make_params(source="file")).endswith(f"received {name}.")
+
+
+def test_two_files_are_refused_whatever_they_hold(make_params: MakeParams, folder: Path):
+    """An old file beside a new one: which counts isn't guessed."""
+    (folder / "BTC-USDT.csv").write_bytes(csv(WEEK))
+    (folder / "BTC-USDT.parquet").write_bytes(b"")
+
+    assert refusal(make_params(source="file")).endswith("received BTC-USDT.csv, BTC-USDT.parquet.")
+
+
+def autumn() -> pd.DataFrame:
+    """Candles of the night in which Berlin's clocks go back."""
+    return random_candles(48, start="2022-10-29")
+
+
+def test_clocks_that_go_back_are_refused(make_params: MakeParams, folder: Path):
+    """An hour that happened twice is no one moment; where it was forgotten to say, two candles differ."""
+    (folder / "BTC-USDT.csv").write_bytes(dated("%Y-%m-%d %H:%M", "Europe/Berlin")(autumn()))
+    window = {"source": "file", "start": "2022-10-29", "end": "2022-10-31"}
+
+    told = refusal(make_params(**window, file={"timezone": "Europe/Berlin"}))
+    assert (
+        "have happened once in Europe/Berlin (fetch.file.timezone); received 2022-10-30 02:00:00 in row 25."
+        in told
+    )
+
+    assert ONE_A_TIME in refusal(make_params(**window))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "Asia/Kolkata"])
+def test_times_of_a_place_are_read_as_such(make_params: MakeParams, folder: Path, zone: str):
+    """With fetch.file.timezone set, a file in local time gives the market's own candles."""
+    (folder / "BTC-USDT.csv").write_bytes(dated("%Y-%m-%d %H:%M", zone)(WEEK))
+    params = make_params(source="file", file={"timezone": zone})
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert_frame_equal(cleaned.candles, WEEK, check_exact=True)
+
+
+def test_candles_of_the_future_are_refused(make_params: MakeParams, folder: Path):
+    """The clock decides: a time that is yet to come was misread, or made up."""
+    (folder / "BTC-USDT.csv").write_bytes(csv(WEEK))
+    params = make_params(source="file")
+
+    assert len(fetch_candles(params, WEEK["open_time"].iloc[-1])[SYMBOL]) == N_ROWS
+    with pytest.raises(InputError, match=r"1970 and now; received 2022-01-09 23:00:00\+00:00 in row 168"):
+        fetch_candles(params, WEEK["open_time"].iloc[-2])
