@@ -48,18 +48,21 @@ def legend_above(axes: Axes) -> None:
 def training(table: pd.DataFrame) -> Figure:
     """A panel a fold: train and val loss by epoch, and the epoch whose weights were kept."""
     folds = list(table.groupby("fold", sort=False))
-    figure = Figure(figsize=(max(5.0, 2.6 * len(folds)), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(folds), sharey=True, squeeze=False)[0]
-    for axes, (fold, curve) in zip(panels, folds, strict=True):
+    n_columns, n_rows = min(len(folds), 5), -(-len(folds) // 5)
+    figure = Figure(figsize=(max(5.0, 2.6 * n_columns), 0.6 + 3 * n_rows), layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
+    for unused in panels.flat[len(folds) :]:
+        unused.set_axis_off()
+    for axes, (fold, curve) in zip(panels.flat, folds, strict=False):
         axes.plot(curve["epoch"], curve["train_loss"], color=ORANGE, marker="o", ms=3, label="train")
         axes.plot(curve["epoch"], curve["val_loss"], color=BLUE, marker="o", ms=3, label="validation")
         kept = curve[curve["val_loss"] == curve["val_loss"].min()].iloc[:1]
         axes.plot(kept["epoch"], kept["val_loss"], "o", ms=9, mfc="none", mec=BLACK, label="kept")
         tidy(axes, f"fold {fold}" if str(fold).isdigit() else str(fold), "epoch", "")
         axes.xaxis.get_major_locator().set_params(integer=True)
-    panels[0].set_ylabel("loss, lower is better")
+    figure.supylabel("loss, lower is better", fontsize=10)
     figure.legend(
-        *panels[-1].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower center"
+        *panels.flat[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower center"
     )
     return figure
 
