@@ -18,7 +18,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pandas as pd
@@ -101,6 +101,9 @@ class ExchangeServer(ThreadingHTTPServer):
         return as_json({"code": -1, "msg": f"No {path} here."}, HTTPStatus.NOT_FOUND)
 
 
+Server = TypeVar("Server", bound=ExchangeServer)
+
+
 class Handler(BaseHTTPRequestHandler):
     """Passes each request on to the server."""
 
@@ -173,7 +176,14 @@ def market(symbol: str) -> dict[str, Any]:
 @contextmanager
 def serve(candles: dict[str, pd.DataFrame], timeframe: str = "1h") -> Iterator[ExchangeServer]:
     """A server in a thread, on a free port."""
-    with ExchangeServer(candles, timeframe) as server:
+    with running(ExchangeServer(candles, timeframe)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """A server of any kind, answering from a thread of its own."""
+    with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

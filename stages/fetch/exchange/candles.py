@@ -23,7 +23,7 @@ from stages.fetch.exchange.connection import (
 )
 from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.pages import Span, cut, lacking, read_pages, write_page
-from stages.fetch.exchange.transfer import Job, fetch_window, rows_between, run_all, to_page
+from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
 from stages.fetch.params import FetchParams
 
 CACHE = Path(".cache/candles")
@@ -106,6 +106,8 @@ def download(missing: Missing, params: FetchParams, now_ms: int) -> None:
             with progress_bar(jobs, params) as progress:
                 for job in run_all(work, connections, jobs, pacer):
                     progress.update((job.span.last - job.span.first) // bar_ms)
+        except TooOldError:
+            raise
         except InputError as error:
             raise InputError(f"{error} {in_words(still_missing(params))}") from None
 

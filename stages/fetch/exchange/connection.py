@@ -35,6 +35,9 @@ LONGEST_PAUSE_SECONDS = 600.0  # that an exchange may ask for
 # Statuses after which the same request can't succeed, though ccxt calls most of them worth another try.
 FINAL = {400, 401, 403, 404, 405, 407, 410, 422, 451, 511}
 REGION_BLOCKS = {403, 451}
+TOO_FAST = {418, 429}
+# Some exchanges say so with another status, as Bybit with 403, in words that ccxt doesn't know.
+TOO_FAST_WORDS = re.compile(r"rate.?limit|too (frequent|many (requests|visits))", re.IGNORECASE)
 MIRRORS = {"binance": "its public mirror, data-api.binance.vision, through CCXT_CONFIG, "}
 
 # What ccxt can't read ends in whatever Python raises.
@@ -75,6 +78,8 @@ def hooked(exchange: Any, pacer: Pacer) -> Any:
         return type(exchange).on_rest_response(exchange, code, *others)
 
     exchange.pacer, exchange.throttle, exchange.on_rest_response = pacer, throttle, on_rest_response
+    # BitoPro's class would fill gaps with candles of its own, those before a market began from its future.
+    exchange.insert_missing_candles = lambda candles, *_: candles
     return exchange
 
 
@@ -129,7 +134,7 @@ def complaint(name: str, error: Exception) -> str:
     if not isinstance(error, ccxt.BaseError):
         kind = type(error).__name__
         return f"{RULE}; {name}'s answer, or {CONFIG_VARIABLE}, gave {kind} in ccxt"
-    words = re.sub(rf"^{name} [A-Z]+ \S+|\S+://\S+", "", str(error)).split()
+    words = re.sub(rf"^{name}( (GET|POST) \S+)?|\S+://\S+", "", str(error)).split()
     cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
     return f"{RULE}; {name} gave {' '.join([type(error).__name__, *words])[:300]}{cause}"
 
@@ -147,11 +152,11 @@ def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) ->
             answer = call()
         except (ccxt.BaseError, *UNREADABLE) as error:
             problem, status = complaint(exchange.id, error), exchange.http_status
-            if status in REGION_BLOCKS:
+            too_fast = says_too_fast(error, status)
+            if status in REGION_BLOCKS and not too_fast:
                 raise InputError(region_block(exchange.id, status)) from None
-            if not worth_another_try(error, status):
+            if not (too_fast or worth_another_try(error, status)):
                 raise InputError(f"{problem}.") from None
-            too_fast = isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded))
         else:
             if sound():
                 return answer
@@ -160,12 +165,28 @@ def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) ->
     raise InputError(f"{problem}, {TRIES} times in a row.")
 
 
+def says_too_fast(error: Exception, status: int | None) -> bool:
+    """Whether the exchange says that it was asked too fast, by a status, in a code or in words."""
+    # ccxt takes Bybit's 403 for nothing else, though it is a region block as well.
+    in_code = isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded))
+    in_words = isinstance(error, ccxt.BaseError) and TOO_FAST_WORDS.search(str(error)) is not None
+    return status in TOO_FAST or in_words or (in_code and status not in REGION_BLOCKS)
+
+
 def worth_another_try(error: Exception, status: int | None) -> bool:
-    """Whether the same request may well succeed later; `status` of the answer, None if there was none."""
+    """Whether the same request may well succeed later; `status` of the answer, None if there was none.
+
+    What ccxt reads in an answer counts for more than its status: OKX's time-outs have 400, and all of
+    Bitfinex's errors 500, an unknown symbol too.
+    """
+    if isinstance(error, ccxt.RequestTimeout):
+        return True
     if status in FINAL:
         return False
+    if type(error) is ccxt.ExchangeError:  # nothing that ccxt can read
+        return status is not None and status >= 500
     if isinstance(error, ccxt.BaseError):
-        return isinstance(error, ccxt.OperationFailed) or (status is not None and status >= 500)
+        return isinstance(error, ccxt.OperationFailed)
     return status is not None  # without an answer, it is the options that ccxt can't read
 
 
@@ -229,7 +250,8 @@ def holds_rows(answer: Any) -> bool:
     Otherwise it is HTML, half an answer or an error, all of which ccxt takes for no rows.
     """
     if isinstance(answer, dict):
-        return any(holds_rows(value) for value in answer.values())
+        # Kraken has a list of errors beside the rows; it is empty then, as rows may be.
+        return any(holds_rows(value) for key, value in answer.items() if key != "error")
     return isinstance(answer, list) and all(
         isinstance(item, int | float) or (isinstance(item, list | dict) and len(item) >= 5)
         for item in answer

@@ -1,5 +1,6 @@
 """From a window of time to its rows: what an exchange has there, all of it and nothing else."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -16,6 +17,12 @@ from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.pages import Span
 
 Rows = list[list[Any]]  # open time in ms, open, high, low, close, volume
+
+TOO_LONG_AGO = re.compile(r"too long ago.*?(\d+) points")  # Gate's words
+
+
+class TooOldError(InputError):
+    """The exchange has its latest candles only: to ask it again is no use."""
 
 
 class Job(NamedTuple):
@@ -60,22 +67,47 @@ def run_all(
 def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Span) -> Rows:
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
-    Raises InputError where it can't be had, or where only the latest rows can.
+    Raises InputError where it can't be had, TooOldError where only the latest rows can.
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
-    rows = ask(
-        exchange,
-        lambda: exchange.fetch_ohlcv(job.symbol, timeframe, asked.first, job.limit, {"until": until}),
-        lambda: holds_rows(exchange.last_json_response),
-    )
     bar_ms = 1000 * exchange.parse_timeframe(timeframe)
-    if len(rows) >= job.limit and rows[0][0] > asked.first + bar_ms and rows[-1][0] > now_ms - 3 * bar_ms:
-        first = pd.Timestamp(rows[0][0], unit="ms")
-        raise InputError(
-            f"fetch.start must be {first:%Y-%m-%dT%H:%M} or later: of {job.symbol}, {exchange.id} has its "
-            f"latest {len(rows)} candles only; or take another exchange."
+    try:
+        rows = ask(
+            exchange,
+            lambda: exchange.fetch_ohlcv(job.symbol, timeframe, asked.first, job.limit, {"until": until}),
+            lambda: holds_rows(exchange.last_json_response),
         )
+    except InputError as error:
+        if found := TOO_LONG_AGO.search(str(error)):
+            n_rows = int(found[1])
+            # Less the candle still forming, and the bar before the window that is asked for as well.
+            first = (now_ms // bar_ms - n_rows + 2) * bar_ms
+            raise too_old(exchange, job.symbol, first, n_rows) from None
+        raise
+    if rows and are_the_latest(rows, job.limit, asked, now_ms, bar_ms):
+        raise too_old(exchange, job.symbol, rows[0][0], len(rows))
     return rows
+
+
+def are_the_latest(rows: Rows, limit: int, asked: Span, now_ms: int, bar_ms: int) -> bool:
+    """Whether these are the latest rows in place of those asked for, as Kraken sends them, and lack some.
+
+    Their number doesn't tell, for bars without trades may be left out. Of a market that began late there
+    may be just as few, but not from so long ago.
+    """
+    first, last = rows[0][0], rows[-1][0]
+    reach_ms = limit * bar_ms
+    lacks_some = first > asked.first + bar_ms
+    goes_on = last > max(asked.first + reach_ms, now_ms - 3 * bar_ms)
+    return lacks_some and goes_on and first < now_ms - reach_ms // 2
+
+
+def too_old(exchange: Any, symbol: str, first_ms: int, n_rows: int) -> TooOldError:
+    """From when on the exchange has candles."""
+    return TooOldError(
+        f"fetch.start must be {pd.Timestamp(first_ms, unit='ms'):%Y-%m-%dT%H:%M} or later: of {symbol}, "
+        f"{exchange.id} has its latest {n_rows} candles only; or take another exchange."
+    )
 
 
 def fetch_window(rows_of: Callable[[Span], Rows], window: Span, bar_ms: int) -> Rows:

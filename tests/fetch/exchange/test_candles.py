@@ -157,6 +157,22 @@ def test_a_page_without_candles_is_a_gap(
     assert_frame_equal(found, market[:22], check_exact=True)
 
 
+def test_a_late_market_isnt_taken_for_the_latest_candles(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """Where no end is heeded, pages before its beginning are answered with its first rows."""
+
+    def without_end(query: Query) -> Answer:
+        return exchange_server.honest_klines({**query, "endTime": str(2**60)})
+
+    exchange_server.klines = without_end
+    params = make_params(start="2021-08-01", end=WHOLE)
+
+    found = fetch_candles(params, pd.Timestamp(WHOLE, tz="UTC"))["BTC/USDT"]
+
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
+
+
 @pytest.mark.parametrize(
     ("timeframe", "end", "closed"),
     [

@@ -407,6 +407,7 @@ def test_config_must_be_a_json_object(
         ({}, False),
         ({"msg": "soon"}, False),
         ({"errors": ["soon"]}, False),
+        ({"error": []}, False),
         ([[[]], 5], False),
         ([None], False),
     ],

@@ -1,0 +1,259 @@
+"""Other exchanges than Binance, each through its own class of ccxt."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import ccxt
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from stages.common.errors import InputError
+from stages.fetch.exchange.candles import IN_FLIGHT, fetch_candles
+from tests.fetch.conftest import MakeParams
+from tests.fetch.exchange.exchanges import (
+    HOUR_MS,
+    START,
+    START_MS,
+    Bitfinex,
+    BitoPro,
+    Bitstamp,
+    Bybit,
+    Coinbase,
+    Exchange,
+    Gate,
+    Kraken,
+    KrakenByTime,
+    KuCoin,
+    KuCoinInclusive,
+    Layout,
+    Okx,
+    layout_of,
+    market_of,
+)
+from tools.exchange_server import Answer, running
+
+PAGED = [Okx, Coinbase, Bybit, Gate, Bitstamp, KuCoin, KuCoinInclusive, BitoPro]
+ALL = [Kraken, Bitfinex, *PAGED]  # of Kraken and Bitfinex, no market here has several pages
+SMALL = Layout(0, 60, [7, 8, 30])
+
+Kind = TypeVar("Kind", bound=Exchange)
+
+
+class Start(Protocol):
+    """`start(Okx, layout)` gives a server, which CCXT_CONFIG makes ccxt's, for an empty folder."""
+
+    def __call__(self, kind: type[Kind], layout: Layout) -> Kind:
+        """A server of that kind, with a market of that layout."""
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Servers that run until the test ends."""
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as servers:
+
+        def start_server(kind: type[Kind], layout: Layout) -> Kind:
+            server = servers.enter_context(running(kind(market_of(layout))))
+            Path("ccxt.json").write_text(json.dumps(server.config))
+            monkeypatch.setenv("CCXT_CONFIG", str(tmp_path / "ccxt.json"))
+            # Some classes ask for the time: it must be the one that the server goes by.
+            now_ms = server.now.value // 1_000_000
+            monkeypatch.setattr(ccxt.Exchange, "milliseconds", staticmethod(lambda: now_ms))
+            monkeypatch.setattr(ccxt.Exchange, "seconds", staticmethod(lambda: now_ms // 1000))
+            return server
+
+        yield start_server
+
+
+def iso(hour: int) -> str:
+    """An hour after START, as params.yaml has it."""
+    return (START + pd.Timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M")
+
+
+def fetch(server: Exchange, make_params: MakeParams, first: int, end: int) -> pd.DataFrame:
+    """The candles of these hours."""
+    params = make_params(
+        exchange={"name": server.name}, symbols=[server.symbol], start=iso(first), end=iso(end)
+    )
+    return fetch_candles(params, server.now)[server.symbol].reset_index(drop=True)
+
+
+def refusal(server: Exchange, make_params: MakeParams, first: int, end: int) -> str:
+    """What fetch says instead, in one line and without an address."""
+    with pytest.raises(InputError) as caught:
+        fetch(server, make_params, first, end)
+    assert "\n" not in str(caught.value)
+    assert "://" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", PAGED)
+def test_a_market_comes_as_it_is(start: Start, make_params: MakeParams, kind: type[Exchange]):
+    """Whichever rows an answer has and in which order: a late start, gaps at seams, a page without rows."""
+    layout = layout_of(kind.page)
+    server = start(kind, layout)
+
+    found = fetch(server, make_params, 0, layout.end)
+
+    assert_frame_equal(found, market_of(layout)[:-1], check_exact=True)
+    assert len(server.queries) <= 14  # six pages; those without rows twice; what they lack at their ends
+
+
+@pytest.mark.parametrize("kind", PAGED)
+def test_a_gap_before_the_latest_page_is_no_limit(
+    start: Start, make_params: MakeParams, kind: type[Exchange]
+):
+    """Rows from a gap to the present aren't taken for all that the exchange has."""
+    layout = Layout(-50, kind.page - 1, [*range(-1, 9)])
+
+    found = fetch(start(kind, layout), make_params, 0, layout.end)
+
+    assert_frame_equal(found, market_of(layout)[49:-1].reset_index(drop=True), check_exact=True)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_second_run_asks_nothing(start: Start, make_params: MakeParams, kind: type[Exchange]):
+    """Not even for the markets; the candle that is still forming isn't in."""
+    server = start(kind, SMALL)
+    first = fetch(server, make_params, 0, SMALL.end)
+    n_requests = server.n_requests
+
+    second = fetch(server, make_params, 0, SMALL.end)
+
+    assert_frame_equal(first, market_of(SMALL)[:-1], check_exact=True)
+    assert_frame_equal(second, first, check_exact=True)
+    assert server.n_requests == n_requests
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        pytest.param(kind, answer, id=f"{kind.__name__}-{place}")
+        for kind in ALL
+        for place, answer in enumerate(kind.busy)
+    ],
+)
+def test_what_passes_is_tried_again(
+    start: Start, make_params: MakeParams, waits: list[float], kind: type[Exchange], answer: Answer
+):
+    """In whatever words, and with whatever status, an exchange says that it can't just now."""
+    server = start(kind, SMALL)
+    server.first_answers = [answer] * 2
+
+    assert len(fetch(server, make_params, 10, 20)) == 10
+    assert len([wait for wait in waits if wait > 0.1]) == 2
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_an_unknown_symbol_is_told_at_once(
+    start: Start, make_params: MakeParams, waits: list[float], kind: type[Exchange]
+):
+    """A market that is listed but has no candles isn't asked for again."""
+    server = start(kind, SMALL)
+    server.klines = lambda _: kind.unknown
+
+    message = refusal(server, make_params, 0, SMALL.end)
+
+    assert message.startswith(f"fetch.exchange.name must be an exchange that answers; {kind.name} gave ")
+    assert message.count(kind.name) == 1
+    assert f"Still missing: {kind.symbol} from 2022-01-03T00:00 to " in message
+    assert len(server.queries) == 1
+    assert sum(waits) < 0.1
+
+
+@pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
+def test_kraken_has_its_latest_rows(start: Start, make_params: MakeParams, kind: type[Kraken]):
+    """As many as it sends come as they are, gaps and all; from an hour earlier on, none does."""
+    layout = Layout(-500, 980, [*range(400, 420), 900, 901, *range(977, 980)])
+    server = start(kind, layout)
+    first = (server.latest()[0][0] - START_MS) // HOUR_MS
+
+    message = refusal(server, make_params, first - 2, layout.end)
+    found = fetch(server, make_params, first, layout.end)
+
+    assert f"fetch.start must be {iso(first)} or later" in message
+    market = market_of(layout)[:-1]
+    expected = market[market["open_time"] >= iso(first)].reset_index(drop=True)
+    assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
+@pytest.mark.parametrize("hours", [1, 2, 300, 30_000])
+def test_kraken_is_told_from_a_market_that_began_late(
+    start: Start, make_params: MakeParams, kind: type[Kraken], hours: int
+):
+    """A window that begins before its latest rows is refused by the first answer, not cut short."""
+    layout = Layout(-500, 980, [*range(262, 270), 900])
+    server = start(kind, layout)
+    oldest = (server.latest()[0][0] - START_MS) // HOUR_MS
+
+    message = refusal(server, make_params, oldest - hours, layout.end)
+
+    assert message == (
+        f"fetch.start must be {iso(oldest)} or later: of BTC/USD, kraken has its latest "
+        f"{len(server.latest())} candles only; or take another exchange."
+    )
+    assert len(server.queries) <= IN_FLIGHT
+
+
+def test_krakens_gap_is_no_limit(start: Start, make_params: MakeParams):
+    """A window within its latest rows comes, though it begins with a gap and ends before the present."""
+    layout = Layout(-500, 980, [*range(278, 330)])
+    server = start(KrakenByTime, layout)
+
+    found = fetch(server, make_params, 280, 880)
+
+    assert found["open_time"].tolist() == pd.date_range(iso(330), iso(879), freq="h", tz="UTC").tolist()
+
+
+def test_krakens_young_market_comes_whole(start: Start, make_params: MakeParams):
+    """One that has fewer rows than Kraken sends did begin late."""
+    layout = Layout(300, 600, [310, 311])
+    server = start(Kraken, layout)
+
+    found = fetch(server, make_params, -2000, layout.end)
+
+    assert_frame_equal(found, market_of(layout)[:-1], check_exact=True)
+    assert len(server.queries) == 5  # four pages, the last of which lacks its beginning
+
+
+def test_gate_refuses_what_is_too_long_ago(start: Start, make_params: MakeParams):
+    """The error says from when on there are candles, and from then on they come."""
+    layout = Layout(0, 500, [5, 6, 7])
+    server = start(Gate, layout)
+    server.points = 400
+
+    server.words = server.words.replace("10000", "400")
+
+    message = refusal(server, make_params, 0, layout.end)
+
+    assert message == (
+        f"fetch.start must be {iso(102)} or later: of BTC/USDT, gate has its latest 400 candles only; "
+        "or take another exchange."
+    )
+    assert len(fetch(server, make_params, 102, layout.end)) == layout.end - 102
+
+
+def test_okx_is_asked_at_both_its_endpoints(start: Start, make_params: MakeParams):
+    """Candles of more than 1,440 bars ago come from one, later ones from the other; none is lost."""
+    layout = Layout(-1800, 60, [-1440, -1439, -1438, -1380])
+    server = start(Okx, layout)
+
+    found = fetch(server, make_params, -1800, layout.end)
+
+    assert_frame_equal(found, market_of(layout)[:-1], check_exact=True)
+    paths = [query["path"].rpartition("/")[2] for query in server.queries]
+    assert sorted(set(paths)) == ["candles", "history-candles"]
+
+
+def test_bybits_region_block_is_no_rate_limit(start: Start, make_params: MakeParams, waits: list[float]):
+    """Though to ccxt a 403 is nothing else, and Bybit means both by it."""
+    server = start(Bybit, SMALL)
+    server.klines = lambda _: Answer("<html>configured to block access from your country", 403, "text/html")
+
+    assert "must be an exchange that serves your region" in refusal(server, make_params, 0, SMALL.end)
+    assert len(server.queries) == 1
