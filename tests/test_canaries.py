@@ -32,8 +32,8 @@ CANARIES = {
     ),
     "a window that isn't over is accepted": Canary(
         file="stages/fetch/exchange/candles.py",
-        sound="last_close = just_before - since_open + bar",
-        leaky="last_close = just_before - since_open",
+        sound="(wanted.last - grid_ms(bar)) * MILLISECOND + bar",
+        leaky="(wanted.last - grid_ms(bar)) * MILLISECOND",
         tests="tests/fetch/exchange/test_candles.py",
     ),
     "the candle that opens at the end is kept": Canary(

@@ -1,8 +1,11 @@
 """An exchange on this machine: the part of Binance's public API that candles are fetched through.
 
-To try `fetch.source: exchange` without a network, serve files:
+To try `fetch.source: exchange` without a network, serve files, and fetch from them:
 
     python -m tools.exchange_server BTC-USDT.parquet --port 8000
+    CCXT_CONFIG=... python -m stages.fetch
+
+Not through DVC: to its run cache, this is what the exchange itself said, and it would bring it back later.
 
 Tests serve candles from memory, and let the server answer as bad exchanges do.
 """

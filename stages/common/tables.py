@@ -48,6 +48,7 @@ def read_tables(folder: str) -> Iterator[tuple[str, pd.DataFrame]]:
 def fresh_folder(folder: str) -> Iterator[Path]:
     """An empty folder to fill; takes the place of `folder` if all goes well, or else is discarded."""
     beside = Path(f"{folder}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed, and had the same number
     beside.mkdir(parents=True)
     try:
         yield beside

@@ -74,9 +74,11 @@ class FetchParams(Section):
         """A date or date-time as text: YAML makes something else of a date without quotes."""
         try:
             assert isinstance(value, str)
-            utc(value)
+            assert utc(value) >= pd.Timestamp(0, tz="UTC")
         except (AssertionError, OverflowError, ValueError):
-            raise ValueError('must be an ISO date or date-time in quotes, as "2022-01-01"') from None
+            raise ValueError(
+                'must be an ISO date or date-time since 1970, in quotes, as "2022-01-01"'
+            ) from None
         return value
 
     @field_validator("end")

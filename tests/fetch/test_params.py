@@ -33,12 +33,14 @@ def test_end_must_lie_after_start(end: str):
 
 
 @pytest.mark.parametrize(
-    "start", ["yesterday", "now", "", "2022-13-01", "1640995200", 2022, pd.Timestamp(0).date()]
+    "start",
+    ["yesterday", "now", "", "2022-13-01", "1640995200", 2022, pd.Timestamp(0).date(), "1969-12-31"],
 )
 def test_start_must_be_an_iso_date_in_quotes(start: Any):
     """Words, numbers and the date that YAML makes of an unquoted one are refused alike."""
     assert refusal(start=start) == (
-        f'fetch.start: must be an ISO date or date-time in quotes, as "2022-01-01"; received {start!r}.'
+        "fetch.start: must be an ISO date or date-time since 1970, in quotes, as "
+        f'"2022-01-01"; received {start!r}.'
     )
 
 

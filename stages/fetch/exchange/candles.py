@@ -15,6 +15,7 @@ from stages.common.params import nearest
 from stages.common.tables import file_name
 from stages.fetch.clean import MILLISECOND, MONDAY, check_agreement, grid_ms
 from stages.fetch.exchange.connection import (
+    clock_of,
     endpoint_tag,
     load_markets,
     one_line_errors,
@@ -22,7 +23,7 @@ from stages.fetch.exchange.connection import (
     twin,
 )
 from stages.fetch.exchange.pacing import Pacer
-from stages.fetch.exchange.pages import Span, cut, lacking, read_pages, write_page
+from stages.fetch.exchange.pages import Span, cut, forget_page, lacking, length, read_pages, write_page
 from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
 from stages.fetch.params import FetchParams
 
@@ -30,41 +31,50 @@ CACHE = Path(".cache/candles")
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
 USUAL_LIMIT = 500  # rows at once, of exchanges for which ccxt states none
 N_SHOWN = 5  # in an error
+EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
+TIME_TO_PUBLISH = pd.Timedelta("1min")  # that an exchange has for a candle that has closed
 EPOCH = pd.Timestamp(0, tz="UTC")
 
+Folders = dict[str, Path]  # where each symbol's pages are kept
 Missing = dict[str, list[Span]]  # of each symbol that lacks any
 
 
 def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[str, pd.DataFrame]:
     """Every symbol's candles in [fetch.start, fetch.end), still to be cleaned; `now` is the clock's time.
 
-    Raises InputError where the window isn't over, or the exchange doesn't know or doesn't answer.
+    Raises InputError where the window isn't over, where the exchange doesn't know or doesn't answer, and
+    where the pages can't be kept.
     """
     now = now or pd.Timestamp.now("UTC")
     check_window(params, now)
-    missing = still_missing(params)
-    if missing:
-        with one_line_errors(params.exchange.name):
-            download(missing, params, int(now.timestamp() * 1000))
-    return {symbol: assemble(symbol, params) for symbol in params.symbols}
+    place = CACHE / f"{params.exchange.name}{endpoint_tag(params.exchange.name)}"
+    folders = {symbol: place / file_name(symbol) / params.timeframe for symbol in params.symbols}
+    wanted = span_of(params)
+    try:
+        missing = still_missing(folders, wanted)
+        if missing:
+            download(missing, folders, params, now)
+        return {symbol: assemble(symbol, folder, wanted) for symbol, folder in folders.items()}
+    except OSError as error:
+        reason = f"{error.strerror}, {error.filename}"
+        raise InputError(f"{CACHE} must be a folder that can be written to; received: {reason}.") from None
+    except KeyboardInterrupt:
+        raise InputError(f"stopped. {in_words(still_missing(folders, wanted))}") from None
 
 
 def check_window(params: FetchParams, now: pd.Timestamp) -> None:
-    """Raise InputError unless the window has candles, and all have closed, so that none can change."""
-    bar = bar_length(params.timeframe)
-    just_before = params.end_time - MILLISECOND
-    since_open = (just_before - MONDAY) // MILLISECOND % grid_ms(bar) * MILLISECOND
-    last_close = just_before - since_open + bar
-    if last_close > now:
-        raise InputError(
-            "fetch.end must leave closed candles only, or the same setting means other candles tomorrow; "
-            f"received {params.end}, and the candle before it closes at {last_close:%Y-%m-%dT%H:%M}."
-        )
-    wanted = span_of(params)
+    """Raise InputError unless the window has candles, and all are final, so that none can change."""
+    bar, wanted = bar_length(params.timeframe), span_of(params)
     if wanted.first == wanted.last:
         raise InputError(
             f"fetch.start and fetch.end must enclose a time at which a bar of {params.timeframe} opens; "
             f"received {params.start} and {params.end}."
+        )
+    last_close = EPOCH + (wanted.last - grid_ms(bar)) * MILLISECOND + bar
+    if last_close + TIME_TO_PUBLISH > now:
+        raise InputError(
+            "fetch.end must leave closed candles only, or the same setting means other candles tomorrow; "
+            f"received {params.end}, and the candle before it closes at {last_close:%Y-%m-%dT%H:%M}."
         )
 
 
@@ -78,38 +88,43 @@ def span_of(params: FetchParams) -> Span:
     return Span(first, last)
 
 
-def folder_of(symbol: str, params: FetchParams) -> Path:
-    """Where a symbol's pages are kept."""
-    return CACHE / f"{params.exchange.name}{endpoint_tag()}" / file_name(symbol) / params.timeframe
-
-
-def still_missing(params: FetchParams) -> Missing:
+def still_missing(folders: Folders, wanted: Span) -> Missing:
     """What of the window isn't kept yet."""
-    wanted = span_of(params)
-    kept = {symbol: list(read_pages(folder_of(symbol, params), wanted)) for symbol in params.symbols}
-    missing = {symbol: lacking(spans, wanted) for symbol, spans in kept.items()}
+    missing = {symbol: lacking([*read_pages(folder, wanted)], wanted) for symbol, folder in folders.items()}
     return {symbol: spans for symbol, spans in missing.items() if spans}
 
 
-def download(missing: Missing, params: FetchParams, now_ms: int) -> None:
+def download(missing: Missing, folders: Folders, params: FetchParams, now: pd.Timestamp) -> None:
     """Fetch and keep what is missing. Raises InputError, which says what still is, if it can't be had."""
-    bar_ms = bar_length(params.timeframe) // MILLISECOND
-    pacer = Pacer()
+    bar, wanted, pacer = bar_length(params.timeframe), span_of(params), Pacer()
+    bar_ms = bar // MILLISECOND
     with ExitStack() as opened:
         exchange = opened.enter_context(closing(open_exchange(params.exchange.name, pacer)))
         load_markets(exchange, params.symbols)
-        check_known(exchange, params)
-        jobs = plan(exchange, missing, bar_ms)
+        now = min(now, clock_of(exchange) or now)
+        check_window(params, now)
+        with one_line_errors(params.exchange.name):
+            check_known(exchange, params)
+            jobs = plan(exchange, missing, bar_ms, wanted)
         connections = [opened.enter_context(closing(twin(exchange))) for _ in jobs[:IN_FLIGHT]]
-        work = partial(fetch_page, params=params, now_ms=now_ms)
+
+        def work(connection: Any, job: Job) -> None:
+            rows_of = partial(rows_between, connection, job, params.timeframe, (now - EPOCH) // MILLISECOND)
+            rows = fetch_window(rows_of, job.span, bar_ms, lambda: pacer.nap(EMPTY_PAUSE_SECONDS))
+            write_page(folders[job.symbol], job.span, to_page(rows, job.symbol, wanted.last, bar))
+
+        n_bars = len(folders) * (wanted.last - wanted.first) // bar_ms
+        n_kept = n_bars - sum(length(job.span) for job in jobs) // bar_ms
         try:
-            with progress_bar(jobs, params) as progress:
+            with tqdm(
+                total=n_bars, initial=n_kept, desc="fetch", unit=" candles", disable=None
+            ) as progress:
                 for job in run_all(work, connections, jobs, pacer):
-                    progress.update((job.span.last - job.span.first) // bar_ms)
+                    progress.update(length(job.span) // bar_ms)
         except TooOldError:
             raise
         except InputError as error:
-            raise InputError(f"{error} {in_words(still_missing(params))}") from None
+            raise InputError(f"{error} {in_words(still_missing(folders, wanted))}") from None
 
 
 def check_known(exchange: Any, params: FetchParams) -> None:
@@ -129,7 +144,7 @@ def check_known(exchange: Any, params: FetchParams) -> None:
             )
 
 
-def plan(exchange: Any, missing: Missing, bar_ms: int) -> list[Job]:
+def plan(exchange: Any, missing: Missing, bar_ms: int, wanted: Span) -> list[Job]:
     """The pages to be fetched: of each symbol the oldest first, so that one that can't be had shows early.
 
     Two rows are left for the neighbours that are asked for as well.
@@ -138,26 +153,8 @@ def plan(exchange: Any, missing: Missing, bar_ms: int) -> list[Job]:
     for symbol, spans in missing.items():
         limit = exchange.feature_value(symbol, "fetchOHLCV", "limit") or USUAL_LIMIT
         pages = chain.from_iterable(cut(span, max(1, limit - 2) * bar_ms) for span in spans)
-        lanes.append([Job(symbol, page, limit) for page in pages])
+        lanes.append([Job(symbol, page, limit, page.first == wanted.first) for page in pages])
     return [job for jobs in zip_longest(*lanes) for job in jobs if job]
-
-
-def fetch_page(connection: Any, job: Job, params: FetchParams, now_ms: int) -> None:
-    """Fetch a page and keep it."""
-    bar = bar_length(params.timeframe)
-    rows_of = partial(rows_between, connection, job, params.timeframe, now_ms)
-    rows = fetch_window(rows_of, job.span, bar // MILLISECOND)
-    page = to_page(rows, job.symbol, span_of(params).last, bar)
-    write_page(folder_of(job.symbol, params), job.span, page)
-
-
-def progress_bar(jobs: list[Job], params: FetchParams) -> "tqdm[Any]":
-    """Candles of all symbols; those kept from earlier count as done, but not into rate and time left."""
-    bar_ms = bar_length(params.timeframe) // MILLISECOND
-    wanted = span_of(params)
-    total = len(params.symbols) * (wanted.last - wanted.first) // bar_ms
-    lacking_bars = sum(job.span.last - job.span.first for job in jobs) // bar_ms
-    return tqdm(total=total, initial=total - lacking_bars, desc="fetch", unit=" candles", disable=None)
 
 
 def in_words(missing: Missing) -> str:
@@ -169,17 +166,25 @@ def in_words(missing: Missing) -> str:
         for span in spans
     ]
     more = f" and {len(spans) - N_SHOWN} more" if len(spans) > N_SHOWN else ""
-    return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}. What came is kept; run it again to go on."
+    return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}. What came is kept for the next run."
 
 
-def assemble(symbol: str, params: FetchParams) -> pd.DataFrame:
+def assemble(symbol: str, folder: Path, wanted: Span) -> pd.DataFrame:
     """A symbol's candles from its pages; COLUMNS, in time's order.
 
-    Raises InputError where two pages disagree about a candle.
+    Raises InputError where a page has gone, or two disagree about a candle. A page without a candle is
+    believed for this run alone, unless the market hadn't begun.
     """
-    folder, wanted = folder_of(symbol, params), span_of(params)
-    candles = pd.concat(read_pages(folder, wanted).values()).drop_duplicates()
+    pages = read_pages(folder, wanted)
+    if gone := lacking([*pages], wanted):
+        raise InputError(f"{folder} must be left alone while fetch runs. {in_words({symbol: gone})}")
+    candles = pd.concat(pages.values()).drop_duplicates()
     candles = candles.sort_values("open_time", kind="stable", ignore_index=True)
     check_agreement(candles, symbol, f"; delete {folder} to have them fetched anew")
     first, last = (EPOCH + time * MILLISECOND for time in wanted)
-    return candles[(candles["open_time"] >= first) & (candles["open_time"] < last)]
+    candles = candles[(candles["open_time"] >= first) & (candles["open_time"] < last)]
+    for span, page in pages.items():
+        after_first = candles.empty or EPOCH + span.first * MILLISECOND > candles["open_time"].iloc[0]
+        if page.empty and after_first:
+            forget_page(folder, span)
+    return candles

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ccxt
+import pandas as pd
 from tqdm import tqdm
 
 from stages.common.errors import InputError
@@ -34,10 +35,10 @@ LONGEST_PAUSE_SECONDS = 600.0  # that an exchange may ask for
 
 # Statuses after which the same request can't succeed, though ccxt calls most of them worth another try.
 FINAL = {400, 401, 403, 404, 405, 407, 410, 422, 451, 511}
-REGION_BLOCKS = {403, 451}
 TOO_FAST = {418, 429}
 # Some exchanges say so with another status, as Bybit with 403, in words that ccxt doesn't know.
 TOO_FAST_WORDS = re.compile(r"rate.?limit|too (frequent|many (requests|visits))", re.IGNORECASE)
+BROKEN_OFF = {"ChunkedEncodingError", "ContentDecodingError"}  # of requests; to ccxt they are any error
 MIRRORS = {"binance": "its public mirror, data-api.binance.vision, through CCXT_CONFIG, "}
 
 # What ccxt can't read ends in whatever Python raises.
@@ -60,6 +61,7 @@ def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
         "requests_trust_env": True,  # or ccxt ignores the proxies that the environment names
         **read_config(),
         "enableRateLimit": True,
+        "verbose": False,  # it prints addresses
         "enableLastJsonResponse": True,
         "enableLastResponseHeaders": True,
     }
@@ -103,11 +105,23 @@ def read_config() -> dict[str, Any]:
     return config
 
 
-def endpoint_tag() -> str:
-    """What tells another endpoint's candles apart, as that of a test server: empty for the usual one."""
-    chosen = {key: value for key, value in read_config().items() if key in {"urls", "hostname", "sandbox"}}
-    text = json.dumps(chosen, sort_keys=True)
-    return f"@{hashlib.sha256(text.encode()).hexdigest()[:8]}" if chosen else ""
+def endpoint_tag(name: str) -> str:
+    """What tells another endpoint's candles apart, as a test server's: empty for the exchange's own."""
+    config = read_config()
+    if not config or name not in ccxt.exchanges:
+        return ""
+    with one_line_errors(name):
+        own, chosen = (getattr(ccxt, name)(options) for options in ({}, config))
+    ends = [json.dumps([exchange.urls["api"], exchange.hostname]) for exchange in (own, chosen)]
+    return "" if ends[0] == ends[1] else f"@{hashlib.sha256(ends[1].encode()).hexdigest()[:8]}"
+
+
+def clock_of(exchange: Any) -> pd.Timestamp | None:
+    """What time it was at the exchange when it last answered, as far as it says so."""
+    try:
+        return pd.Timestamp(parsedate_to_datetime((exchange.last_response_headers or {})["Date"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def twin(exchange: Any) -> Any:
@@ -136,7 +150,26 @@ def complaint(name: str, error: Exception) -> str:
         return f"{RULE}; {name}'s answer, or {CONFIG_VARIABLE}, gave {kind} in ccxt"
     words = re.sub(rf"^{name}( (GET|POST) \S+)?|\S+://\S+", "", str(error)).split()
     cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
-    return f"{RULE}; {name} gave {' '.join([type(error).__name__, *words])[:300]}{cause}"
+    return f"{RULE}; {name} gave {without_secrets(' '.join([type(error).__name__, *words]))[:300]}{cause}"
+
+
+def without_secrets(text: str) -> str:
+    """A text less what CCXT_CONFIG holds: an exchange's answer may repeat an address or a key."""
+    for word in sorted(words_in(read_config()), key=len, reverse=True):
+        text = text.replace(word, "***")
+    return text
+
+
+def words_in(value: Any) -> set[str]:
+    """The words of six letters or more in all texts that a JSON value holds."""
+    if isinstance(value, dict | list):
+        values = value.values() if isinstance(value, dict) else value
+        return set[str]().union(*(words_in(each) for each in values))
+    return (
+        {word for word in re.split(r"[^\w.-]+", value) if len(word) > 5}
+        if isinstance(value, str)
+        else set()
+    )
 
 
 def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) -> Answer:
@@ -153,7 +186,7 @@ def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) ->
         except (ccxt.BaseError, *UNREADABLE) as error:
             problem, status = complaint(exchange.id, error), exchange.http_status
             too_fast = says_too_fast(error, status)
-            if status in REGION_BLOCKS and not too_fast:
+            if status == 451 or (status == 403 and not too_fast):
                 raise InputError(region_block(exchange.id, status)) from None
             if not (too_fast or worth_another_try(error, status)):
                 raise InputError(f"{problem}.") from None
@@ -161,7 +194,7 @@ def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) ->
             if sound():
                 return answer
         if tries < TRIES:
-            wait(exchange, tries, problem, too_fast=too_fast)
+            back_off(exchange, tries, problem, too_fast=too_fast)
     raise InputError(f"{problem}, {TRIES} times in a row.")
 
 
@@ -170,7 +203,7 @@ def says_too_fast(error: Exception, status: int | None) -> bool:
     # ccxt takes Bybit's 403 for nothing else, though it is a region block as well.
     in_code = isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded))
     in_words = isinstance(error, ccxt.BaseError) and TOO_FAST_WORDS.search(str(error)) is not None
-    return status in TOO_FAST or in_words or (in_code and status not in REGION_BLOCKS)
+    return status in TOO_FAST or in_words or (in_code and status != 403)
 
 
 def worth_another_try(error: Exception, status: int | None) -> bool:
@@ -179,7 +212,10 @@ def worth_another_try(error: Exception, status: int | None) -> bool:
     What ccxt reads in an answer counts for more than its status: OKX's time-outs have 400, and all of
     Bitfinex's errors 500, an unknown symbol too.
     """
-    if isinstance(error, ccxt.RequestTimeout):
+    cause = error.__cause__
+    if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+        return False
+    if isinstance(error, ccxt.RequestTimeout) or type(cause).__name__ in BROKEN_OFF:
         return True
     if status in FINAL:
         return False
@@ -198,15 +234,15 @@ def region_block(name: str, status: int) -> str:
     )
 
 
-def wait(exchange: Any, tries: int, problem: str, *, too_fast: bool) -> None:
-    """Wait before the next try as long as the exchange asks, or else twice as long as the last time.
+def back_off(exchange: Any, tries: int, problem: str, *, too_fast: bool) -> None:
+    """Wait before the next try twice as long as the last time, or as long as the exchange asks, if longer.
 
     Where it asks for a pause, or was asked too fast, all threads wait. Raises InputError where it asks
     for more than LONGEST_PAUSE_SECONDS.
     """
     asked = retry_after(exchange.last_response_headers)
     doubled = min(FIRST_WAIT_SECONDS * 2 ** (tries - 1), LONGEST_WAIT_SECONDS)
-    seconds = doubled * random.uniform(0.5, 1) if asked is None else asked  # noqa: S311  # no secret
+    seconds = max(asked or 0.0, doubled * random.uniform(0.5, 1))  # noqa: S311  # no secret
     if seconds > LONGEST_PAUSE_SECONDS:
         raise InputError(f"{problem}, and asks to be left alone for {seconds:,.0f} seconds.")
     reason = problem.removeprefix(f"{RULE}; ")

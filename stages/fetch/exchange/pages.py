@@ -4,13 +4,21 @@ A page is a Parquet file named after the stretch of time of which it has all can
 next to the stretch that came along: where two pages overlap, they must agree.
 """
 
+import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from stages.common.tables import read_table, write_table
+from stages.fetch.clean import COLUMNS
+
+SCHEMA = pa.schema(
+    [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]
+)
+NAME = re.compile(r"(-?\d+)_(-?\d+)\.parquet")
 
 
 class Span(NamedTuple):
@@ -22,20 +30,49 @@ class Span(NamedTuple):
 
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     """Keep a stretch's candles: whole or not at all, also if the process is killed."""
-    write_table(folder / f"{span.first}_{span.last}.parquet", candles)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = path_of(folder, span)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # With checksums, or a bit that flips on the disk gives other prices.
+    table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False).cast(SCHEMA)
+    pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+    beside.replace(path)
+
+
+def path_of(folder: Path, span: Span) -> Path:
+    """The file of a page."""
+    return folder / f"{span.first}_{span.last}.parquet"
 
 
 def read_pages(folder: Path, wanted: Span) -> dict[Span, pd.DataFrame]:
-    """The pages that have candles of a stretch, in time's order; one that can't be read counts as none."""
+    """The pages that have candles of a stretch, in time's order; one that is broken is removed."""
     pages = {}
-    for path in folder.glob("*_*.parquet"):
-        span = Span(*(int(part) for part in path.stem.split("_")))
-        if span.first < wanted.last and wanted.first < span.last:
+    for path in folder.glob("*.parquet"):
+        name = NAME.fullmatch(path.name)
+        span = Span(int(name[1]), int(name[2])) if name else wanted
+        if name and span.first < wanted.last and wanted.first < span.last:
             try:
-                pages[span] = read_table(path)
-            except (OSError, pa.ArrowException):
-                path.unlink()
+                pages[span] = read_page(path)
+            except (OSError, ValueError, pa.ArrowException) as error:
+                if (
+                    isinstance(error, OSError) and error.errno
+                ):  # it can't be opened, which says nothing of it
+                    raise
+                path.unlink(missing_ok=True)
     return dict(sorted(pages.items()))
+
+
+def read_page(path: Path) -> pd.DataFrame:
+    """A page as it was written. Raises one of several errors if it isn't that any more."""
+    table = pq.read_table(path, page_checksum_verification=True)
+    if not table.schema.equals(SCHEMA):
+        raise ValueError("another schema")
+    return table.to_pandas(ignore_metadata=True)
+
+
+def forget_page(folder: Path, span: Span) -> None:
+    """Have a stretch asked for again."""
+    path_of(folder, span).unlink(missing_ok=True)
 
 
 def lacking(kept: list[Span], wanted: Span) -> list[Span]:
@@ -48,6 +85,11 @@ def lacking(kept: list[Span], wanted: Span) -> list[Span]:
     if first < wanted.last:
         found.append(Span(first, wanted.last))
     return found
+
+
+def length(span: Span) -> int:
+    """Of a span, in ms."""
+    return span.last - span.first
 
 
 def cut(span: Span, longest: int) -> list[Span]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from queue import LifoQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,15 +21,16 @@ TOO_LONG_AGO = re.compile(r"too long ago.*?(\d+) points")  # Gate's words
 
 
 class TooOldError(InputError):
-    """The exchange has its latest candles only: to ask it again is no use."""
+    """The exchange doesn't have what was asked for, or not any more: to ask again is no use."""
 
 
 class Job(NamedTuple):
-    """A page to be fetched; `limit`: the rows that the exchange sends at once."""
+    """A page to be fetched; `limit`: the rows that the exchange sends at once; `oldest`: of its window."""
 
     symbol: str
     span: Span
     limit: int
+    oldest: bool
 
 
 def run_all(
@@ -40,19 +40,17 @@ def run_all(
 
     When one fails, or whoever waits for them goes away, nothing more is sent.
     """
-    free = LifoQueue[Any]()
-    for connection in connections:
-        free.put(connection)
+    free = list(connections)
 
     def do(job: Job) -> Job:
-        connection = free.get()
+        connection = free.pop()
         try:
             work(connection, job)
         except BaseException:
             pacer.stop()
             raise
         finally:
-            free.put(connection)
+            free.append(connection)
         return job
 
     with ThreadPoolExecutor(len(connections)) as pool:
@@ -67,10 +65,9 @@ def run_all(
 def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Span) -> Rows:
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
-    Raises InputError where it can't be had, TooOldError where only the latest rows can.
+    Raises InputError where it can't be had, TooOldError where that is so because it is too long ago.
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
-    bar_ms = 1000 * exchange.parse_timeframe(timeframe)
     try:
         rows = ask(
             exchange,
@@ -79,59 +76,53 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
         )
     except InputError as error:
         if found := TOO_LONG_AGO.search(str(error)):
-            n_rows = int(found[1])
+            bar_ms = 1000 * exchange.parse_timeframe(timeframe)
             # Less the candle still forming, and the bar before the window that is asked for as well.
-            first = (now_ms // bar_ms - n_rows + 2) * bar_ms
-            raise too_old(exchange, job.symbol, first, n_rows) from None
-        raise
-    if rows and are_the_latest(rows, job.limit, asked, now_ms, bar_ms):
-        raise too_old(exchange, job.symbol, rows[0][0], len(rows))
+            first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
+            raise too_old(exchange, job.symbol, first) from None
+        raise InputError(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
+    # Later candles in place of the window's first ones: of later pages the same would be a gap.
+    beginning = job.oldest and asked.first < job.span.first
+    if beginning and rows and rows[0][0] > job.span.first and rows[-1][0] > until:
+        raise too_old(exchange, job.symbol, rows[0][0])
     return rows
 
 
-def are_the_latest(rows: Rows, limit: int, asked: Span, now_ms: int, bar_ms: int) -> bool:
-    """Whether these are the latest rows in place of those asked for, as Kraken sends them, and lack some.
-
-    Their number doesn't tell, for bars without trades may be left out. Of a market that began late there
-    may be just as few, but not from so long ago.
-    """
-    first, last = rows[0][0], rows[-1][0]
-    reach_ms = limit * bar_ms
-    lacks_some = first > asked.first + bar_ms
-    goes_on = last > max(asked.first + reach_ms, now_ms - 3 * bar_ms)
-    return lacks_some and goes_on and first < now_ms - reach_ms // 2
-
-
-def too_old(exchange: Any, symbol: str, first_ms: int, n_rows: int) -> TooOldError:
+def too_old(exchange: Any, symbol: str, first_ms: int) -> TooOldError:
     """From when on the exchange has candles."""
+    first = pd.Timestamp(first_ms, unit="ms")
     return TooOldError(
-        f"fetch.start must be {pd.Timestamp(first_ms, unit='ms'):%Y-%m-%dT%H:%M} or later: of {symbol}, "
-        f"{exchange.id} has its latest {n_rows} candles only; or take another exchange."
+        f"fetch.start must be {first:%Y-%m-%dT%H:%M} or later for {symbol}: {exchange.id} gives no earlier "
+        "candle, for it has its latest ones only or the market began then; or take another exchange."
     )
 
 
-def fetch_window(rows_of: Callable[[Span], Rows], window: Span, bar_ms: int) -> Rows:
+def fetch_window(
+    rows_of: Callable[[Span], Rows], window: Span, bar_ms: int, pause: Callable[[], None] = lambda: None
+) -> Rows:
     """All rows that an exchange has of a window, and neighbours that came along; in any order.
 
     Asks a bar more on both sides, for some exchanges leave out the first or the last. What lies between
     the first and the last row of an answer is settled. Before and behind, rows may be missing because
     the exchange sends no more at once: it is asked for that part, until it answers with nothing new. An
-    empty answer must come twice, for some come by mistake.
+    answer without a row of what was asked must come twice, with a pause between: some come by mistake.
     """
     found: Rows = []
     parts, came_empty = [window], set[Span]()
     while parts:
         part = parts.pop()
-        rows = rows_of(Span(part.first - bar_ms, part.last + bar_ms))
+        asked = Span(part.first - bar_ms, part.last + bar_ms)
+        rows = rows_of(asked)
         found += rows
-        if rows:
-            first, last = min(row[0] for row in rows), max(row[0] for row in rows)
-            before = Span(part.first, min(first, part.last))
-            after = Span(max(last + bar_ms, part.first), part.last)
+        inside = [row[0] for row in rows if asked.first <= row[0] < asked.last]
+        if inside:
+            before = Span(part.first, min(*inside, part.last))
+            after = Span(max(part.first, max(inside) + bar_ms), part.last)
             parts += [rest for rest in (before, after) if rest.first < rest.last and rest != part]
         elif part not in came_empty:
             came_empty.add(part)
             parts.append(part)
+            pause()
     return found
 
 

@@ -48,6 +48,8 @@ class Exchange(ExchangeServer):
         [klines] = self.candles.values()
         self.times, self.rows = klines.times, [json.loads(row)[:6] for row in klines.rows]
         self.first_answers: list[Answer] = []
+        # The clock's time, half an hour after the last candle opened.
+        self.now = pd.Timestamp(self.times[-1] + HOUR_MS // 2, unit="ms", tz="UTC")
 
     @property
     def url(self) -> str:
@@ -63,11 +65,6 @@ class Exchange(ExchangeServer):
     def config(self) -> dict[str, Any]:
         """What CCXT_CONFIG's file must hold so that ccxt asks this server, and hardly ever pauses."""
         return {"urls": {"api": self.api}, "rateLimit": 1, "timeout": 5000}
-
-    @property
-    def now(self) -> pd.Timestamp:
-        """The clock's time: half an hour after the last candle opened."""
-        return pd.Timestamp(self.times[-1] + HOUR_MS // 2, unit="ms", tz="UTC")
 
     def answer(self, path: str, query: Query) -> Answer:
         """The answer to one request."""

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from threading import Barrier, Event
 
@@ -9,7 +10,9 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
 from stages.fetch.clean import clean
+from stages.fetch.exchange import candles
 from stages.fetch.exchange.candles import IN_FLIGHT, fetch_candles
+from stages.fetch.exchange.pages import Span, write_page
 from stages.fetch.params import FetchParams
 from tests.fetch.conftest import MakeParams
 from tools.exchange_server import Answer, ExchangeServer, Query, as_json, to_klines
@@ -157,18 +160,19 @@ def test_a_page_without_candles_is_a_gap(
     assert_frame_equal(found, market[:22], check_exact=True)
 
 
-def test_a_late_market_isnt_taken_for_the_latest_candles(
+def test_later_candles_arent_taken_for_the_first(
     exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
 ):
-    """Where no end is heeded, pages before its beginning are answered with its first rows."""
+    """Where no end is heeded, a late market can't be told from one whose past is gone: it must be said."""
 
     def without_end(query: Query) -> Answer:
         return exchange_server.honest_klines({**query, "endTime": str(2**60)})
 
     exchange_server.klines = without_end
-    params = make_params(start="2021-08-01", end=WHOLE)
+    message = refusal(make_params(start="2021-08-01", end=WHOLE))
+    assert message.startswith("fetch.start must be 2022-01-03T00:00 or later for BTC/USDT: ")
 
-    found = fetch_candles(params, pd.Timestamp(WHOLE, tz="UTC"))["BTC/USDT"]
+    found = fetch_candles(make_params(end=WHOLE))["BTC/USDT"]
 
     assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
 
@@ -188,9 +192,9 @@ def test_a_late_market_isnt_taken_for_the_latest_candles(
 def test_end_must_leave_closed_candles_only(
     exchange_server: ExchangeServer, make_params: MakeParams, timeframe: str, end: str, closed: str
 ):
-    """The last candle of the window may close right now, and no later; the exchange isn't even asked."""
+    """The last candle must have closed a minute ago, to be published; the exchange isn't even asked."""
     params = make_params(timeframe=timeframe, end=end)
-    close = pd.Timestamp(closed, tz="UTC")
+    close = pd.Timestamp(closed, tz="UTC") + pd.Timedelta("1min")
 
     message = refusal(params, close - pd.Timedelta("1ms"))
     assert message.startswith("fetch.end must leave closed candles only")
@@ -326,12 +330,12 @@ def test_an_exchange_that_has_its_latest_candles_only_says_so(
     """As Kraken does: a window that begins earlier is refused at once, a later one is fetched."""
     times, rows = exchange_server.candles["BTCUSDT"]
     exchange_server.klines = lambda _: Answer(f"[{','.join(rows[-1000:])}]")
-    now = pd.Timestamp(WHOLE, tz="UTC")
+    now = pd.Timestamp(WHOLE, tz="UTC") + pd.Timedelta("1min")
     oldest = pd.Timestamp(times[-1000], unit="ms")
 
     message = refusal(make_params(start=start, end=WHOLE), now)
     assert message.startswith(
-        f"fetch.start must be {oldest:%Y-%m-%dT%H:%M} or later: of BTC/USDT, binance has its latest 1000 "
+        f"fetch.start must be {oldest:%Y-%m-%dT%H:%M} or later for BTC/USDT: binance gives no earlier "
     )
     later = make_params(start=f"{oldest:%Y-%m-%dT%H:%M}", end=WHOLE)
     assert len(fetch_candles(later, now)["BTC/USDT"]) == 1000
@@ -351,3 +355,97 @@ def test_another_endpoint_starts_anew(
     fetch_candles(params)
 
     assert len(exchange_server.queries) == 1
+
+
+def test_the_symbol_that_failed_is_named(exchange_server: ExchangeServer, make_params: MakeParams):
+    """Among those that are merely not there yet."""
+    symbols = ["BTC/USDT", *(f"C{number}/USDT" for number in range(6))]
+    exchange_server.symbols = symbols
+
+    message = refusal(make_params(symbols=symbols, end="2022-01-05"))
+
+    assert re.search(r"Invalid symbol.*\(asked for C\d/USDT\)", message)
+
+
+def test_an_empty_page_amid_candles_is_believed_once(
+    exchange_server: ExchangeServer, make_params: MakeParams, waits: list[float]
+):
+    """It may be a long gap or an exchange in trouble: the next run asks again."""
+    params = make_params(end=WHOLE)
+
+    def klines(query: Query) -> Answer:
+        second = FIRST_MS + 997 * HOUR_MS <= int(query["startTime"]) <= FIRST_MS + 998 * HOUR_MS
+        return Answer("[]") if second else exchange_server.honest_klines(query)
+
+    exchange_server.klines = klines
+    assert len(fetch_candles(params)["BTC/USDT"]) < 1600
+    assert 1.0 in waits
+
+    exchange_server.klines = exchange_server.honest_klines
+    assert len(fetch_candles(params)["BTC/USDT"]) == 2493
+
+
+def test_nothing_at_all_is_believed_once(exchange_server: ExchangeServer, make_params: MakeParams):
+    """An exchange in trouble may answer everything with an empty list."""
+    params = make_params(end="2022-01-05")
+    exchange_server.klines = lambda _: Answer("[]")
+    assert fetch_candles(params)["BTC/USDT"].empty
+
+    exchange_server.klines = exchange_server.honest_klines
+    assert len(fetch_candles(params)["BTC/USDT"]) == 46
+
+
+def test_pages_that_vanish_are_missed(
+    exchange_server: ExchangeServer, make_params: MakeParams, monkeypatch: pytest.MonkeyPatch
+):
+    """Someone else's clearing up makes no gap."""
+    keep = write_page
+
+    def lose(folder: Path, span: Span, page: pd.DataFrame) -> None:
+        keep(folder, span, page)
+        if span.first > FIRST_MS:
+            (folder / f"{span.first}_{span.last}.parquet").unlink()
+
+    monkeypatch.setattr(candles, "write_page", lose)
+
+    message = refusal(make_params(end=WHOLE))
+
+    assert (
+        "1h must be left alone while fetch runs. Still missing: BTC/USDT from 2022-02-13T14:00" in message
+    )
+
+
+def test_a_cache_that_cant_be_written_is_one_line(
+    exchange_server: ExchangeServer, make_params: MakeParams, tmp_path: Path
+):
+    """A file where the folder should be, as a full or a read-only disk, is an error like others."""
+    (tmp_path / ".cache").write_text("")
+
+    assert refusal(make_params()).startswith(".cache/candles must be a folder that can be written to; ")
+
+
+def test_an_interruption_says_what_is_missing(
+    exchange_server: ExchangeServer, make_params: MakeParams, monkeypatch: pytest.MonkeyPatch
+):
+    """Ctrl-C is a way to stop."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(candles, "run_all", interrupted)
+
+    assert refusal(make_params(end="2022-01-05")) == (
+        "stopped. Still missing: BTC/USDT from 2022-01-03T00:00 to 2022-01-05T00:00. "
+        "What came is kept for the next run."
+    )
+
+
+def test_the_exchanges_clock_counts_too(exchange_server: ExchangeServer, make_params: MakeParams):
+    """A clock on this machine that is fast doesn't make a forming candle a closed one."""
+    true = pd.Timestamp.now("UTC")
+    end = f"{true + pd.Timedelta(hours=3):%Y-%m-%dT%H:00}"
+
+    message = refusal(make_params(end=end), true + pd.Timedelta(hours=5))
+
+    assert message.startswith("fetch.end must leave closed candles only")
+    assert exchange_server.queries == []

@@ -22,6 +22,7 @@ from stages.fetch.exchange.connection import (
     open_exchange,
     retry_after,
     twin,
+    worth_another_try,
 )
 from stages.fetch.exchange.pacing import Pacer
 from tools.exchange_server import Answer, ExchangeServer, Query, as_json
@@ -301,17 +302,39 @@ def test_proxies_of_the_environment_count(
         assert other.session.trust_env is expected
 
 
-def test_an_endpoint_of_ones_own_has_a_name_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("config", "own"),
+    [
+        ({}, True),
+        ({"timeout": 9, "httpsProxy": "http://127.0.0.1:1"}, True),
+        ({"urls": {"api": {"public": "http://127.0.0.1:1"}}}, False),
+        ({"hostname": "elsewhere"}, False),
+    ],
+)
+def test_an_endpoint_of_ones_own_has_a_name_of_its_own(
+    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], own: bool
+):
     """A test server's candles aren't taken for the exchange's; a proxy or a time-out changes nothing."""
-    tags = []
-    for config in ({}, {"timeout": 9, "httpProxy": "x"}, {"urls": {"api": 1}}, {"urls": {"api": 2}}):
-        path = tmp_path / "ccxt.json"
-        path.write_text(json.dumps(config))
-        monkeypatch.setenv("CCXT_CONFIG", str(path))
-        tags.append(endpoint_tag())
+    path = tmp_path / "ccxt.json"
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("CCXT_CONFIG", str(path))
 
-    assert tags[:2] == ["", ""]
-    assert len(set(tags)) == 3
+    tag = endpoint_tag("binance")
+
+    assert (tag == "") is own
+    assert tag == endpoint_tag("binance")
+
+
+@pytest.mark.parametrize("config", [{"testnet": True}, {"options": {"sandbox": True}}, {"sandbox": True}])
+def test_a_sandbox_has_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+):
+    """Its candles are made up."""
+    path = tmp_path / "ccxt.json"
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("CCXT_CONFIG", str(path))
+
+    assert endpoint_tag("binance").startswith("@")
 
 
 def test_only_spot_markets_are_listed(exchange: Any):
@@ -415,3 +438,66 @@ def test_config_must_be_a_json_object(
 def test_an_answer_with_a_list_of_rows_may_be_empty(answer: object, *, expected: bool):
     """Exchanges wrap their rows differently, but they send a list, by rows or by columns."""
     assert holds_rows(answer) is expected
+
+
+@pytest.mark.parametrize("asked", ["0", "1"])
+def test_a_short_retry_after_doesnt_shorten_the_waits(
+    exchange_server: ExchangeServer, exchange: Any, waits: list[float], asked: str
+):
+    """An exchange that says "now" while it is busy is still given time."""
+    exchange_server.klines = lambda _: BUSY._replace(headers={"Retry-After": asked})
+
+    refusal(lambda: fetch(exchange))
+
+    assert sum(waits) > 60
+
+
+@pytest.mark.parametrize(
+    ("cause", "again"),
+    [("ChunkedEncodingError", True), ("ContentDecodingError", True), ("InvalidURL", False)],
+)
+def test_an_answer_broken_off_is_worth_another_try(cause: str, *, again: bool):
+    """To ccxt, one that stops between two chunks, or can't be unpacked, is an error like any other."""
+    error = ccxt.ExchangeError("binance GET")
+    error.__cause__ = type(cause, (Exception,), {})("broken")
+
+    assert worth_another_try(error, None) is again
+
+
+def test_a_certificate_that_isnt_trusted_is_not(exchange: Any):
+    """It won't be in a minute either."""
+    error = ccxt.NetworkError("binance GET")
+    error.__cause__ = OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+
+    assert not worth_another_try(error, None)
+
+
+def test_an_answer_that_repeats_a_key_is_shown_without(
+    exchange_server: ExchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Some servers say which path they don't know."""
+    config = exchange_server.config
+    config["urls"]["api"]["public"] = config["urls"]["api"]["public"].replace("/api/v3", "/SECRETKEY")
+    path = tmp_path / "ccxt.json"
+    path.write_text(json.dumps({**config, "apiKey": "SECRETTOO", "verbose": True}))
+    monkeypatch.setenv("CCXT_CONFIG", str(path))
+
+    def answer(path: str, _: Query) -> Answer:
+        return as_json({"msg": f"No {path} for SECRETTOO"}, 404)
+
+    monkeypatch.setattr(exchange_server, "answer", answer)
+    with closing(open_exchange("binance")) as exchange:
+        message = refusal(lambda: load_markets(exchange, ["BTC/USDT"]))
+
+    assert "SECRET" not in message
+    assert "No /***/exchangeInfo for ***" in message
+
+
+def test_a_region_block_stays_one_whatever_the_words(
+    exchange_server: ExchangeServer, exchange: Any, waits: list[float]
+):
+    """A 451 that speaks of rate limits is none."""
+    exchange_server.klines = lambda _: as_json({"msg": "no rate limit applies"}, 451)
+
+    assert "must be an exchange that serves your region" in refusal(lambda: fetch(exchange))
+    assert len(exchange_server.queries) == 1

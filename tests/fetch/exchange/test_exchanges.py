@@ -38,6 +38,7 @@ from tools.exchange_server import Answer, running
 
 PAGED = [Okx, Coinbase, Bybit, Gate, Bitstamp, KuCoin, KuCoinInclusive, BitoPro]
 ALL = [Kraken, Bitfinex, *PAGED]  # of Kraken and Bitfinex, no market here has several pages
+END_NOT_HEEDED = [KuCoin, KuCoinInclusive, BitoPro]
 SMALL = Layout(0, 60, [7, 8, 30])
 
 Kind = TypeVar("Kind", bound=Exchange)
@@ -107,10 +108,14 @@ def test_a_market_comes_as_it_is(start: Start, make_params: MakeParams, kind: ty
 def test_a_gap_before_the_latest_page_is_no_limit(
     start: Start, make_params: MakeParams, kind: type[Exchange]
 ):
-    """Rows from a gap to the present aren't taken for all that the exchange has."""
+    """Rows from a gap to the present aren't taken for all that there is, unless the end isn't heeded."""
     layout = Layout(-50, kind.page - 1, [*range(-1, 9)])
+    server, first = start(kind, layout), 0
+    if kind in END_NOT_HEEDED:
+        assert f"fetch.start must be {iso(9)} or later" in refusal(server, make_params, 0, layout.end)
+        first = 9
 
-    found = fetch(start(kind, layout), make_params, 0, layout.end)
+    found = fetch(server, make_params, first, layout.end)
 
     assert_frame_equal(found, market_of(layout)[49:-1].reset_index(drop=True), check_exact=True)
 
@@ -183,42 +188,45 @@ def test_kraken_has_its_latest_rows(start: Start, make_params: MakeParams, kind:
 
 @pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
 @pytest.mark.parametrize("hours", [1, 2, 300, 30_000])
-def test_kraken_is_told_from_a_market_that_began_late(
-    start: Start, make_params: MakeParams, kind: type[Kraken], hours: int
+@pytest.mark.parametrize("quiet", [0, 4, 200])
+def test_krakens_latest_rows_arent_taken_for_all(
+    *, start: Start, make_params: MakeParams, kind: type[Kraken], hours: int, quiet: int
 ):
-    """A window that begins before its latest rows is refused by the first answer, not cut short."""
-    layout = Layout(-500, 980, [*range(262, 270), 900])
+    """A window that begins earlier is refused at once, not cut short; also where nobody traded lately."""
+    layout = Layout(-500, 980 - quiet, [*range(262, 270), 900 - quiet])
     server = start(kind, layout)
+    server.now += pd.Timedelta(hours=quiet)
     oldest = (server.latest()[0][0] - START_MS) // HOUR_MS
 
-    message = refusal(server, make_params, oldest - hours, layout.end)
+    message = refusal(server, make_params, oldest - hours, 980)
 
     assert message == (
-        f"fetch.start must be {iso(oldest)} or later: of BTC/USD, kraken has its latest "
-        f"{len(server.latest())} candles only; or take another exchange."
+        f"fetch.start must be {iso(oldest)} or later for BTC/USD: kraken gives no earlier candle, for it "
+        "has its latest ones only or the market began then; or take another exchange."
     )
     assert len(server.queries) <= IN_FLIGHT
 
 
-def test_krakens_gap_is_no_limit(start: Start, make_params: MakeParams):
-    """A window within its latest rows comes, though it begins with a gap and ends before the present."""
+def test_a_window_that_begins_in_krakens_gap_is_refused(start: Start, make_params: MakeParams):
+    """For it looks the same as one that is too old; from the gap's end on it comes."""
     layout = Layout(-500, 980, [*range(278, 330)])
     server = start(KrakenByTime, layout)
 
-    found = fetch(server, make_params, 280, 880)
+    assert f"fetch.start must be {iso(330)} or later" in refusal(server, make_params, 280, 880)
+    found = fetch(server, make_params, 330, 880)
 
     assert found["open_time"].tolist() == pd.date_range(iso(330), iso(879), freq="h", tz="UTC").tolist()
 
 
-def test_krakens_young_market_comes_whole(start: Start, make_params: MakeParams):
-    """One that has fewer rows than Kraken sends did begin late."""
+def test_krakens_young_market_comes_from_its_beginning(start: Start, make_params: MakeParams):
+    """It looks the same as an old one; the error says where it began, and from then on it comes."""
     layout = Layout(300, 600, [310, 311])
     server = start(Kraken, layout)
 
-    found = fetch(server, make_params, -2000, layout.end)
+    assert f"fetch.start must be {iso(300)} or later" in refusal(server, make_params, -2000, layout.end)
+    found = fetch(server, make_params, 300, layout.end)
 
     assert_frame_equal(found, market_of(layout)[:-1], check_exact=True)
-    assert len(server.queries) == 5  # four pages, the last of which lacks its beginning
 
 
 def test_gate_refuses_what_is_too_long_ago(start: Start, make_params: MakeParams):
@@ -232,8 +240,8 @@ def test_gate_refuses_what_is_too_long_ago(start: Start, make_params: MakeParams
     message = refusal(server, make_params, 0, layout.end)
 
     assert message == (
-        f"fetch.start must be {iso(102)} or later: of BTC/USDT, gate has its latest 400 candles only; "
-        "or take another exchange."
+        f"fetch.start must be {iso(102)} or later for BTC/USDT: gate gives no earlier candle, for it "
+        "has its latest ones only or the market began then; or take another exchange."
     )
     assert len(fetch(server, make_params, 102, layout.end)) == layout.end - 102
 

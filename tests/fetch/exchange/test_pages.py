@@ -1,5 +1,9 @@
+import errno
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,3 +84,48 @@ def test_a_page_half_written_is_none(tmp_path: Path, make_candles: MakeCandles):
 
     assert read_pages(tmp_path, Span(0, 10)) == {}
     assert read_pages(tmp_path / "nowhere", Span(0, 10)) == {}
+
+
+def test_a_flipped_bit_is_noticed(tmp_path: Path, make_candles: MakeCandles):
+    """Whichever bit the disk changes, prices come out as they went in, or the page counts as none."""
+    candles = make_candles(50)
+    write_page(tmp_path, Span(0, 10), candles)
+    path = tmp_path / "0_10.parquet"
+    sound = path.read_bytes()
+    rng = np.random.default_rng(1)
+    values: list[pd.DataFrame] = []
+    for bit in rng.integers(0, 8 * len(sound), 200):
+        broken = bytearray(sound)
+        broken[bit // 8] ^= 1 << (bit % 8)
+        path.write_bytes(broken)
+        values += read_pages(tmp_path, Span(0, 10)).values()
+
+    assert len(values) < 150
+    for value in values:
+        assert value["close"].tolist() == candles["close"].tolist()
+
+
+def test_other_files_are_left_alone(tmp_path: Path, make_candles: MakeCandles):
+    """What a person copied into the folder is no page."""
+    write_page(tmp_path, Span(0, 10), make_candles(3))
+    for name in ("0_10 (1).parquet", "old_copy.parquet", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+
+    assert list(read_pages(tmp_path, Span(0, 10))) == [Span(0, 10)]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_page_that_cant_be_opened_is_no_broken_one(
+    tmp_path: Path, make_candles: MakeCandles, monkeypatch: pytest.MonkeyPatch
+):
+    """A lack of permission, or too many open files, says nothing of what is kept."""
+    write_page(tmp_path, Span(0, 10), make_candles(3))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(pq, "read_table", refuse)
+
+    with pytest.raises(PermissionError):
+        read_pages(tmp_path, Span(0, 10))
+    assert (tmp_path / "0_10.parquet").exists()

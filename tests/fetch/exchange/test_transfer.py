@@ -48,10 +48,11 @@ class Exchange:
 @given(
     opens=st.sets(st.integers(-10, 70), max_size=60),
     length=st.integers(1, 40),
-    cap=st.integers(3, 50),
+    cap=st.integers(6, 50),
     newest_first=st.booleans(),
     off_by_one=st.booleans(),
     ignores_end=st.booleans(),
+    early=st.sampled_from([0, 0, 1, 2]),
     faults=st.sets(st.integers(1, 30)),
 )
 @settings(deadline=None, max_examples=500)
@@ -64,6 +65,7 @@ def test_every_row_is_found_whatever_the_exchange_does(
     newest_first: bool,
     off_by_one: bool,
     ignores_end: bool,
+    early: int,
 ):
     """Caps, bounds that are left out, ends that are ignored, gaps anywhere, answers wrongly empty."""
     exchange = Exchange(
@@ -72,6 +74,7 @@ def test_every_row_is_found_whatever_the_exchange_does(
         newest_first=newest_first,
         off_by_one=off_by_one,
         ignores_end=ignores_end,
+        early=early,
         empty_once=lambda number: number in faults,
     )
 
@@ -162,3 +165,20 @@ def test_a_time_off_the_grid_is_refused():
     """An hourly candle at half past is another timeframe's."""
     with pytest.raises(InputError, match="must have times on the timeframe's grid"):
         to_page(rows_at(0, 1.5), "BTC/USDT", 2**60, HOUR)
+
+
+def test_an_answer_of_another_time_counts_as_empty():
+    """Rows of a later window, sent by mistake, don't settle this one."""
+    exchange = Exchange(set(range(100)), cap=200)
+    answers = [[[time, 1.0, 1.0, 1.0, 1.0, 0.0] for time in range(300, 400)]]
+    pauses = []
+
+    rows = fetch_window(
+        lambda span: answers.pop() if answers else exchange.rows(span),
+        Span(10, 90),
+        1,
+        lambda: pauses.append(True),
+    )
+
+    assert {row[0] for row in rows} >= set(range(10, 90))
+    assert pauses == [True]
