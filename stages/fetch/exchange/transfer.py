@@ -65,27 +65,30 @@ def run_all(
 def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Span) -> Rows:
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
-    Raises InputError where it can't be had, TooOldError where that is so because it is too long ago.
+    Raises InputError where it can't be had, TooOldError where that is so because it is too long ago: where
+    later candles come in place of the window's first ones, twice, for an answer may be too long by mistake.
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
-    try:
-        rows = ask(
-            exchange,
-            lambda: exchange.fetch_ohlcv(job.symbol, timeframe, asked.first, job.limit, {"until": until}),
-            lambda: holds_rows(exchange.last_json_response),
-        )
-    except InputError as error:
-        if found := TOO_LONG_AGO.search(str(error)):
-            bar_ms = 1000 * exchange.parse_timeframe(timeframe)
-            # Less the candle still forming, and the bar before the window that is asked for as well.
-            first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
-            raise too_old(exchange, job.symbol, first) from None
-        raise InputError(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
-    # Later candles in place of the window's first ones: of later pages the same would be a gap.
-    beginning = job.oldest and asked.first < job.span.first
-    if beginning and rows and rows[0][0] > job.span.first and rows[-1][0] > until:
-        raise too_old(exchange, job.symbol, rows[0][0])
-    return rows
+    beginning = job.oldest and asked.first < job.span.first  # of later pages, the same would be a gap
+    for _ in range(2):
+        try:
+            rows = ask(
+                exchange,
+                lambda: exchange.fetch_ohlcv(
+                    job.symbol, timeframe, asked.first, job.limit, {"until": until}
+                ),
+                lambda: holds_rows(exchange.last_json_response),
+            )
+        except InputError as error:
+            if found := TOO_LONG_AGO.search(str(error)):
+                bar_ms = 1000 * exchange.parse_timeframe(timeframe)
+                # Less the candle still forming, and the bar before the window that is asked for as well.
+                first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
+                raise too_old(exchange, job.symbol, first) from None
+            raise InputError(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
+        if not (beginning and rows and rows[0][0] > job.span.first and rows[-1][0] > until):
+            return rows
+    raise too_old(exchange, job.symbol, rows[0][0])
 
 
 def too_old(exchange: Any, symbol: str, first_ms: int) -> TooOldError:

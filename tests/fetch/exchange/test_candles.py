@@ -341,6 +341,18 @@ def test_an_exchange_that_has_its_latest_candles_only_says_so(
     assert len(fetch_candles(later, now)["BTC/USDT"]) == 1000
 
 
+def test_an_answer_that_is_too_long_by_mistake_is_no_limit(
+    exchange_server: ExchangeServer, make_params: MakeParams
+):
+    """A window that begins before the market isn't refused for a single answer that heeded no end."""
+    answers = [exchange_server.honest_klines({"symbol": "BTCUSDT", "interval": "1h", "limit": "999"})]
+    exchange_server.klines = lambda query: (
+        answers.pop() if answers else exchange_server.honest_klines(query)
+    )
+
+    assert len(fetch_candles(make_params(start="2022-01-02", end="2022-01-05"))["BTC/USDT"]) == 46
+
+
 def test_another_endpoint_starts_anew(
     exchange_server: ExchangeServer, make_params: MakeParams, tmp_path: Path
 ):

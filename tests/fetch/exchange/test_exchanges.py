@@ -198,7 +198,7 @@ def test_krakens_latest_rows_arent_taken_for_all(
     server.now += pd.Timedelta(hours=quiet)
     oldest = (server.latest()[0][0] - START_MS) // HOUR_MS
 
-    message = refusal(server, make_params, oldest - hours, 980)
+    message = refusal(server, make_params, oldest - hours, layout.end)
 
     assert message == (
         f"fetch.start must be {iso(oldest)} or later for BTC/USD: kraken gives no earlier candle, for it "
