@@ -34,7 +34,8 @@ def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     path = path_of(folder, span)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     # With checksums, or a bit that flips on the disk gives other prices.
-    table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False).cast(SCHEMA)
+    # A single thread: two dozen pages may be written at a time, and more threads only get in their way.
+    table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False, nthreads=1)
     pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
     beside.replace(path)
 
