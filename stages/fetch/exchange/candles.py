@@ -113,7 +113,7 @@ def download(missing: Missing, folders: Folders, params: FetchParams, now: pd.Ti
             rows = fetch_window(rows_of, job.span, bar_ms, lambda: pacer.nap(EMPTY_PAUSE_SECONDS))
             write_page(folders[job.symbol], job.span, to_page(rows, job.symbol, wanted.last, bar))
 
-        n_bars = len(folders) * (wanted.last - wanted.first) // bar_ms
+        n_bars = len(folders) * length(wanted) // bar_ms
         n_kept = n_bars - sum(length(job.span) for job in jobs) // bar_ms
         try:
             with tqdm(

@@ -55,9 +55,8 @@ def read_pages(folder: Path, wanted: Span) -> dict[Span, pd.DataFrame]:
             try:
                 pages[span] = read_page(path)
             except (OSError, ValueError, pa.ArrowException) as error:
-                if (
-                    isinstance(error, OSError) and error.errno
-                ):  # it can't be opened, which says nothing of it
+                # One that can't be opened may be sound all the same.
+                if isinstance(error, OSError) and error.errno:
                     raise
                 path.unlink(missing_ok=True)
     return dict(sorted(pages.items()))

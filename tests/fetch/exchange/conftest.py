@@ -1,6 +1,6 @@
 """A market of 50,000 candles, and settings that fetch all of it."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ from stages.fetch.exchange.candles import CACHE
 from stages.fetch.exchange.pages import Span
 from tests.conftest import random_candles
 from tests.fetch.conftest import ROOT, fetch_settings
+from tools.exchange_server import ExchangeServer, serve
 
 N_BARS = 50_000
 START, END = "2018-01-01", "2023-09-15T08:00"  # N_BARS hours
 HOUR_MS = 3_600_000
-
-WriteParams = Callable[[Path], None]
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +25,13 @@ def long_market() -> pd.DataFrame:
     """N_BARS hours less some gaps, with a hundred hours more behind the end."""
     missing = [0, 1, *range(700, 730), *range(990, 1003), 20_000, 33_333, *range(49_990, 50_002)]
     return random_candles(N_BARS + 100, missing=missing, start=START)
+
+
+@pytest.fixture(scope="module")
+def server(long_market: pd.DataFrame) -> Iterator[ExchangeServer]:
+    """A server of the long market."""
+    with serve({"BTC/USDT": long_market}) as running:
+        yield running
 
 
 def write_params(folder: Path) -> None:

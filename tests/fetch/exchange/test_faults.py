@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ import pandas as pd
 import pytest
 
 from stages.fetch.__main__ import main
-from tests.fetch.exchange.conftest import HOUR_MS, outputs, write_params
-from tools.exchange_server import Answer, ExchangeServer, Query, as_json, serve
+from tests.fetch.exchange.conftest import END, HOUR_MS, outputs, write_params
+from tools.exchange_server import Answer, ExchangeServer, Query, as_json
 
 TIMEOUT_MS = 2000
 MOST_IN_A_ROW = 5  # for one window: fetch gives up after 8
@@ -81,14 +80,7 @@ class BadLine:
         return answers[fault]
 
 
-END_MS = int(pd.Timestamp("2023-09-15T08:00", tz="UTC").timestamp() * 1000)
-
-
-@pytest.fixture(scope="module")
-def server(long_market: pd.DataFrame) -> Iterator[ExchangeServer]:
-    """A server of the long market."""
-    with serve({"BTC/USDT": long_market}) as running:
-        yield running
+END_MS = int(pd.Timestamp(END, tz="UTC").timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")

@@ -6,27 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from stages.fetch.exchange.pages import Span
 from tests.fetch.conftest import ROOT
 from tests.fetch.exchange.conftest import HOUR_MS, kept_spans, outputs, write_params
-from tools.exchange_server import Answer, ExchangeServer, Query, serve
+from tools.exchange_server import Answer, ExchangeServer, Query
 
 N_REQUESTS = 54  # of a whole fetch: 51 pages, and some gaps at their ends
-
-
-@pytest.fixture(scope="module")
-def server(long_market: pd.DataFrame) -> Iterator[ExchangeServer]:
-    """A server of the long market."""
-    with serve({"BTC/USDT": long_market}) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
