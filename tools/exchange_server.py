@@ -16,7 +16,7 @@ import socket
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,7 +36,10 @@ Query = dict[str, str]
 
 
 class Answer(NamedTuple):
-    """An answer, `after` so many seconds; `cut`: the connection breaks in the middle of the body."""
+    """An answer, `after` so many seconds.
+
+    `cut`: the connection breaks in the middle of the body; `drip`: a second passes between two bytes of it.
+    """
 
     body: str
     status: int = HTTPStatus.OK
@@ -44,6 +47,7 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = {}
     after: float = 0.0
     cut: bool = False
+    drip: bool = False
 
 
 class Klines(NamedTuple):
@@ -130,6 +134,8 @@ class Handler(BaseHTTPRequestHandler):
         if answer.cut:
             self.wfile.write(content[: len(content) // 2])
             self.reset()
+        elif answer.drip:
+            self.drip(content)
         else:
             self.wfile.write(content)
 
@@ -139,6 +145,15 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.connection.close()
+
+    def drip(self, content: bytes) -> None:
+        """Send a byte a second, as long as anyone listens."""
+        with suppress(ConnectionError):
+            for place in range(len(content)):
+                self.wfile.write(content[place : place + 1])
+                self.wfile.flush()
+                if self.server.closing.wait(1.0):
+                    return
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's own name
         """Say nothing."""

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from stages.common.errors import InputError
 from stages.common.params import nearest
 from stages.fetch.exchange.pacing import Pacer
+from stages.fetch.exchange.session import Session
 
 CONFIG_VARIABLE = "CCXT_CONFIG"
 RULE = "fetch.exchange.name must be an exchange that answers"
@@ -70,7 +71,7 @@ def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
 
 
 def hooked(exchange: Any, pacer: Pacer) -> Any:
-    """The exchange, with ccxt's own hooks used: one is called before each request, one after."""
+    """The exchange, with ccxt's own hooks used, one before each request and one after, and our session."""
 
     def throttle(cost: float | None = None) -> None:
         pacer.wait(exchange.rateLimit / 1000 * (1.0 if cost is None else cost))
@@ -80,6 +81,8 @@ def hooked(exchange: Any, pacer: Pacer) -> Any:
         return type(exchange).on_rest_response(exchange, code, *others)
 
     exchange.pacer, exchange.throttle, exchange.on_rest_response = pacer, throttle, on_rest_response
+    exchange.session = Session(pacer)
+    exchange.session.trust_env = exchange.requests_trust_env
     # BitoPro's class would fill gaps with candles of its own, those before a market began from its future.
     exchange.insert_missing_candles = lambda candles, *_: candles
     return exchange
@@ -118,18 +121,22 @@ def endpoint_tag(name: str) -> str:
 
 def clock_of(exchange: Any) -> pd.Timestamp | None:
     """What time it was at the exchange when it last answered, as far as it says so."""
+    time = date_in(exchange.last_response_headers, "Date")
+    return None if time is None else pd.Timestamp(time)
+
+
+def date_in(headers: Mapping[str, str] | None, name: str) -> datetime | None:
+    """The time that one of an answer's headers tells, if it does."""
     try:
-        return pd.Timestamp(parsedate_to_datetime((exchange.last_response_headers or {})["Date"]))
-    except (KeyError, ValueError):
+        time = parsedate_to_datetime((headers or {}).get(name, ""))
+    except ValueError:
         return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def twin(exchange: Any) -> Any:
     """The same exchange, markets included, for another thread: ccxt keeps the last answer in the object."""
-    other = copy.copy(exchange)
-    other.session = type(exchange.session)()
-    other.session.trust_env = exchange.session.trust_env
-    return hooked(other, exchange.pacer)
+    return hooked(copy.copy(exchange), exchange.pacer)
 
 
 @contextmanager
@@ -245,8 +252,9 @@ def back_off(exchange: Any, tries: int, problem: str, *, too_fast: bool) -> None
     seconds = max(asked or 0.0, doubled * random.uniform(0.5, 1))  # noqa: S311  # no secret
     if seconds > LONGEST_PAUSE_SECONDS:
         raise InputError(f"{problem}, and asks to be left alone for {seconds:,.0f} seconds.")
-    reason = problem.removeprefix(f"{RULE}; ")
-    tqdm.write(f"fetch: {reason}; try {tries + 1} of {TRIES} in {seconds:.1f} s", file=sys.stderr)
+    event = f"fetch: {problem.removeprefix(f'{RULE}; ')}; try {tries + 1} of {TRIES}"
+    if exchange.pacer.is_news(event):
+        tqdm.write(f"{event} in {seconds:.1f} s", file=sys.stderr)
     if too_fast or asked is not None:
         exchange.pacer.pause(seconds)
     else:
@@ -261,13 +269,11 @@ def retry_after(headers: Mapping[str, str] | None) -> float | None:
     value = (headers or {}).get("Retry-After", "")
     if value.isdigit():
         return float(value)
-    try:
-        time = parsedate_to_datetime(value)
-    except ValueError:
+    time = date_in(headers, "Retry-After")
+    if time is None:
         return None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
-    return max(0.0, (time - datetime.now(UTC)).total_seconds())
+    # By the clock of the one who names it, if it tells.
+    return max(0.0, (time - (date_in(headers, "Date") or datetime.now(UTC))).total_seconds())
 
 
 def load_markets(exchange: Any, symbols: list[str]) -> None:

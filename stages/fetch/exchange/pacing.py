@@ -1,10 +1,12 @@
 """When a request may go: at an exchange's own rate limit and no faster, whichever thread sends it."""
 
+import math
 from threading import Event, Lock
 from time import monotonic
 
 MARGIN = 1.1  # between requests, of what the limit asks: they may arrive closer together than they went
 CREDIT_SECONDS = 0.02  # that a thread which woke late is let to catch up
+NEWS_SECONDS = 10.0  # after which the same event is news again
 
 
 class StoppedError(Exception):
@@ -18,6 +20,7 @@ class Pacer:
         """The first request may go at once."""
         self.turn, self.state, self.stopped = Lock(), Lock(), Event()
         self.free_at = self.clock()
+        self.told: dict[str, float] = {}
 
     def clock(self) -> float:
         """Seconds, from any moment on."""
@@ -46,3 +49,12 @@ class Pacer:
     def stop(self) -> None:
         """Let nothing go any more, and wake whoever waits."""
         self.stopped.set()
+
+    def is_news(self, event: str) -> bool:
+        """Whether no thread has met it lately: what hits all of them is told once."""
+        with self.state:
+            now = self.clock()
+            if now - self.told.get(event, -math.inf) < NEWS_SECONDS:
+                return False
+            self.told[event] = now
+            return True

@@ -241,13 +241,16 @@ def test_retry_after_in_seconds(headers: dict[str, str] | None, expected: float 
 
 
 def test_retry_after_as_a_date():
-    """The seconds until then."""
-    soon = datetime.now(UTC) + timedelta(seconds=90)
+    """The seconds until then; by the exchange's own clock, if it says what time it is there."""
+    now = datetime.now(UTC)
+    soon = format_datetime(now + timedelta(seconds=90), usegmt=True)
+    late = format_datetime(now - timedelta(hours=3), usegmt=True)
 
-    found = retry_after({"Retry-After": format_datetime(soon, usegmt=True)})
+    found = retry_after({"Retry-After": soon})
 
     assert found is not None
     assert 85 < found <= 90
+    assert retry_after({"Retry-After": soon, "Date": late}) == 3 * 3600 + 90
 
 
 def test_requests_take_up_what_ccxt_states_for_the_endpoint(exchange: Any, monkeypatch: pytest.MonkeyPatch):

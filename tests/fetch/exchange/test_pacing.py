@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.fetch.exchange.pacing import CREDIT_SECONDS, MARGIN, Pacer, StoppedError
+from stages.fetch.exchange.pacing import CREDIT_SECONDS, MARGIN, NEWS_SECONDS, Pacer, StoppedError
 
 
 class LatePacer(Pacer):
@@ -107,3 +107,17 @@ def test_threads_share_one_limit():
         thread.join()
 
     assert max(sent) - min(sent) >= 49 * 0.004 * MARGIN - CREDIT_SECONDS
+
+
+def test_what_all_threads_meet_is_news_once():
+    """Two dozen lines about one outage hide the others; one that lasts is told again."""
+    pacer = LatePacer([])
+
+    assert [pacer.is_news(event) for event in ("down", "down", "banned", "down")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    pacer.now += NEWS_SECONDS
+    assert pacer.is_news("down")
