@@ -1,5 +1,6 @@
 """Candles from any exchange that ccxt knows: what isn't kept yet is fetched, many pages at a time."""
 
+import sys
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, zip_longest
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from tqdm import tqdm
 
 from stages.common.bars import bar_length
@@ -23,7 +25,17 @@ from stages.fetch.exchange.connection import (
     twin,
 )
 from stages.fetch.exchange.pacing import Pacer
-from stages.fetch.exchange.pages import Span, cut, forget_page, lacking, length, read_pages, write_page
+from stages.fetch.exchange.pages import (
+    Pages,
+    Span,
+    cut,
+    forget_page,
+    kept_spans,
+    lacking,
+    length,
+    read_pages,
+    write_page,
+)
 from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
 from stages.fetch.params import FetchParams
 
@@ -31,6 +43,7 @@ CACHE = Path(".cache/candles")
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
 USUAL_LIMIT = 500  # rows at once, of exchanges for which ccxt states none
 N_SHOWN = 5  # in an error
+LOG_SECONDS = 60.0  # between two lines of progress where nobody sees it move
 EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
 TIME_TO_PUBLISH = pd.Timedelta("1min")  # that an exchange has for a candle that has closed
 EPOCH = pd.Timestamp(0, tz="UTC")
@@ -51,10 +64,14 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     folders = {symbol: place / file_name(symbol) / params.timeframe for symbol in params.symbols}
     wanted = span_of(params)
     try:
-        missing = still_missing(folders, wanted)
-        if missing:
-            download(missing, folders, params, now)
-        return {symbol: assemble(symbol, folder, wanted) for symbol, folder in folders.items()}
+        pages: dict[str, Pages] = {}
+        for _ in range(2):  # a page that is broken shows when it is read, and is fetched anew
+            if missing := still_missing(folders, wanted):
+                download(missing, folders, params, now)
+            pages = {symbol: read_pages(folder, wanted) for symbol, folder in folders.items()}
+            if not any(lacking([*found], wanted) for found in pages.values()):
+                break
+        return {symbol: assemble(symbol, folders[symbol], pages.pop(symbol), wanted) for symbol in folders}
     except OSError as error:
         reason = f"{error.strerror}, {error.filename}"
         raise InputError(f"{CACHE} must be a folder that can be written to; received: {reason}.") from None
@@ -90,7 +107,7 @@ def span_of(params: FetchParams) -> Span:
 
 def still_missing(folders: Folders, wanted: Span) -> Missing:
     """What of the window isn't kept yet."""
-    missing = {symbol: lacking([*read_pages(folder, wanted)], wanted) for symbol, folder in folders.items()}
+    missing = {symbol: lacking(kept_spans(folder, wanted), wanted) for symbol, folder in folders.items()}
     return {symbol: spans for symbol, spans in missing.items() if spans}
 
 
@@ -116,8 +133,9 @@ def download(missing: Missing, folders: Folders, params: FetchParams, now: pd.Ti
         n_bars = len(folders) * length(wanted) // bar_ms
         n_kept = n_bars - sum(length(job.span) for job in jobs) // bar_ms
         try:
+            every = 0.1 if sys.stderr.isatty() else LOG_SECONDS
             with tqdm(
-                total=n_bars, initial=n_kept, desc="fetch", unit=" candles", disable=None
+                total=n_bars, initial=n_kept, desc="fetch", unit=" candles", mininterval=every
             ) as progress:
                 for job in run_all(work, connections, jobs, pacer):
                     progress.update(length(job.span) // bar_ms)
@@ -169,22 +187,21 @@ def in_words(missing: Missing) -> str:
     return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}. What came is kept for the next run."
 
 
-def assemble(symbol: str, folder: Path, wanted: Span) -> pd.DataFrame:
+def assemble(symbol: str, folder: Path, pages: Pages, wanted: Span) -> pd.DataFrame:
     """A symbol's candles from its pages; COLUMNS, in time's order.
 
     Raises InputError where a page has gone, or two disagree about a candle. A page without a candle is
     believed for this run alone, unless the market hadn't begun.
     """
-    pages = read_pages(folder, wanted)
     if gone := lacking([*pages], wanted):
         raise InputError(f"{folder} must be left alone while fetch runs. {in_words({symbol: gone})}")
-    candles = pd.concat(pages.values()).drop_duplicates()
+    candles = pa.concat_tables(pages.values()).to_pandas(ignore_metadata=True).drop_duplicates()
     candles = candles.sort_values("open_time", kind="stable", ignore_index=True)
     check_agreement(candles, symbol, f"; delete {folder} to have them fetched anew")
     first, last = (EPOCH + time * MILLISECOND for time in wanted)
     candles = candles[(candles["open_time"] >= first) & (candles["open_time"] < last)]
     for span, page in pages.items():
         after_first = candles.empty or EPOCH + span.first * MILLISECOND > candles["open_time"].iloc[0]
-        if page.empty and after_first:
+        if not page.num_rows and after_first:
             forget_page(folder, span)
     return candles

@@ -28,6 +28,9 @@ class Span(NamedTuple):
     last: int
 
 
+Pages = dict[Span, pa.Table]
+
+
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     """Keep a stretch's candles: whole or not at all, also if the process is killed."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,29 +48,34 @@ def path_of(folder: Path, span: Span) -> Path:
     return folder / f"{span.first}_{span.last}.parquet"
 
 
-def read_pages(folder: Path, wanted: Span) -> dict[Span, pd.DataFrame]:
+def kept_spans(folder: Path, wanted: Span) -> list[Span]:
+    """The stretches of which there are pages with candles of `wanted`, in time's order."""
+    names = (NAME.fullmatch(path.name) for path in folder.glob("*.parquet"))
+    spans = [Span(int(name[1]), int(name[2])) for name in names if name]
+    return sorted(span for span in spans if span.first < wanted.last and wanted.first < span.last)
+
+
+def read_pages(folder: Path, wanted: Span) -> Pages:
     """The pages that have candles of a stretch, in time's order; one that is broken is removed."""
     pages = {}
-    for path in folder.glob("*.parquet"):
-        name = NAME.fullmatch(path.name)
-        span = Span(int(name[1]), int(name[2])) if name else wanted
-        if name and span.first < wanted.last and wanted.first < span.last:
-            try:
-                pages[span] = read_page(path)
-            except (OSError, ValueError, pa.ArrowException) as error:
-                # One that can't be opened may be sound all the same.
-                if isinstance(error, OSError) and error.errno:
-                    raise
-                path.unlink(missing_ok=True)
-    return dict(sorted(pages.items()))
+    for span in kept_spans(folder, wanted):
+        try:
+            pages[span] = read_page(path_of(folder, span))
+        except (OSError, ValueError, pa.ArrowException) as error:
+            # One that can't be opened may be sound all the same.
+            if isinstance(error, OSError) and error.errno:
+                raise
+            forget_page(folder, span)
+    return pages
 
 
-def read_page(path: Path) -> pd.DataFrame:
+def read_page(path: Path) -> pa.Table:
     """A page as it was written. Raises one of several errors if it isn't that any more."""
-    table = pq.read_table(path, page_checksum_verification=True)
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        table = file.read(use_threads=False)
     if not table.schema.equals(SCHEMA):
         raise ValueError("another schema")
-    return table.to_pandas(ignore_metadata=True)
+    return table
 
 
 def forget_page(folder: Path, span: Span) -> None:

@@ -407,6 +407,37 @@ def test_nothing_at_all_is_believed_once(exchange_server: ExchangeServer, make_p
     assert len(fetch_candles(params)["BTC/USDT"]) == 46
 
 
+def test_a_page_that_broke_is_fetched_anew(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """In the same run, and no other page is."""
+    params = make_params(end=WHOLE)
+    fetch_candles(params)
+    [page] = candles.CACHE.rglob(f"{FIRST_MS}_*.parquet")
+    page.write_bytes(page.read_bytes()[:-100])
+    exchange_server.queries.clear()
+
+    found = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
+    assert hours_asked(exchange_server) == [(-1, 999), (996, 999)]
+
+
+def test_progress_is_told_where_no_terminal_is(
+    exchange_server: ExchangeServer, make_params: MakeParams, capsys: pytest.CaptureFixture[str]
+):
+    """In candles, with their rate and the time that is left; what is kept already counts as done."""
+    fetch_candles(make_params(end="2022-02-03"))
+    assert "744/744" in capsys.readouterr().err
+
+    fetch_candles(make_params(end=WHOLE))
+
+    log = capsys.readouterr().err
+    assert "744/2500 [" in log
+    assert "2500/2500 [" in log
+    assert re.search(r"\d candles/s\]", log)
+
+
 def test_pages_that_vanish_are_missed(
     exchange_server: ExchangeServer, make_params: MakeParams, monkeypatch: pytest.MonkeyPatch
 ):
