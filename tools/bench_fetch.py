@@ -59,6 +59,7 @@ def slow_exchange(folder: Path) -> Iterator[Connection]:
     here, there = get_context("spawn").Pipe()
     process = get_context("spawn").Process(target=serve_slowly, args=(there,), daemon=True)
     process.start()
+    there.close()  # so that to receive from a server that has died is an error, and doesn't wait for ever
     config = here.recv()
     del config["rateLimit"]
     path = folder / "ccxt.json"
