@@ -1,7 +1,10 @@
-"""Bad input ends a command with one clear line, never with a traceback."""
+"""Bad input ends a command with one clear line, never with a traceback; so do a full disk and Ctrl-C."""
 
+import errno
 import sys
 from collections.abc import Callable
+
+NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class InputError(ValueError):
@@ -9,8 +12,15 @@ class InputError(ValueError):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; bad input becomes one line on stderr and exit status 1."""
+    """Call `main`; what the user can mend, or has stopped, becomes one line on stderr and exit status 1."""
     try:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("error: stopped.")
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: this folder must be writable and have room; received: {place}{error.strerror}.")

@@ -12,6 +12,7 @@ from stages.common.params import Section
 from stages.common.tables import file_name
 
 NAME = r"[\w.+-]{1,40}"  # what every system lets a file be called
+TIMEFRAME = re.compile("[1-9][0-9]{0,3}[mhdw]")
 SYMBOL = re.compile(f"{NAME}/{NAME}(:{NAME})?")
 
 
@@ -50,7 +51,7 @@ class FetchParams(Section):
 
     source: Literal["simulated", "exchange", "file"]
     symbols: list[str] = Field(min_length=1)
-    timeframe: str = Field(pattern="^[1-9][0-9]{0,3}[mhdw]$")
+    timeframe: str
     start: str
     end: str
     max_gap_bars: int = Field(ge=0)
@@ -67,6 +68,14 @@ class FetchParams(Section):
         if len({file_name(symbol).lower() for symbol in symbols}) < len(symbols):
             raise ValueError("must each be given once, and have a file name of its own")
         return symbols
+
+    @field_validator("timeframe")
+    @classmethod
+    def is_timeframe(cls, timeframe: str) -> str:
+        """A number of minutes, hours, days or weeks."""
+        if not TIMEFRAME.fullmatch(timeframe):
+            raise ValueError("must be a number from 1 to 9999 and one of m, h, d and w, as 1h")
+        return timeframe
 
     @field_validator("start", "end", mode="before")
     @classmethod
