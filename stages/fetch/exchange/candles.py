@@ -15,7 +15,15 @@ from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.params import nearest
 from stages.common.tables import file_name
-from stages.fetch.clean import MILLISECOND, MONDAY, check_agreement, grid_ms
+from stages.fetch.clean import (
+    MILLISECOND,
+    MONDAY,
+    breaks_any,
+    broken_rules,
+    check_agreement,
+    gaps,
+    grid_ms,
+)
 from stages.fetch.exchange.connection import (
     clock_of,
     endpoint_tag,
@@ -43,7 +51,10 @@ CACHE = Path(".cache/candles")
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
 USUAL_LIMIT = 500  # rows at once, of exchanges for which ccxt states none
 N_SHOWN = 5  # in an error
-LOG_SECONDS = 60.0  # between two lines of progress where nobody sees it move
+LOG_SECONDS = 60.0  # between two lines of progress where no terminal is
+LOG_LINE = (
+    "{desc}: {n_fmt} of {total_fmt}{unit}, {percentage:.0f}%, {elapsed}, {remaining} left, {rate_fmt}\n"
+)
 EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
 TIME_TO_PUBLISH = pd.Timedelta("1min")  # that an exchange has for a candle that has closed
 EPOCH = pd.Timestamp(0, tz="UTC")
@@ -71,10 +82,10 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
             pages = {symbol: read_pages(folder, wanted) for symbol, folder in folders.items()}
             if not any(lacking([*found], wanted) for found in pages.values()):
                 break
-        return {symbol: assemble(symbol, folders[symbol], pages.pop(symbol), wanted) for symbol in folders}
+        return {symbol: assemble(symbol, folders[symbol], pages.pop(symbol), params) for symbol in folders}
     except OSError as error:
-        reason = f"{error.strerror}, {error.filename}"
-        raise InputError(f"{CACHE} must be a folder that can be written to; received: {reason}.") from None
+        reason = f"{error.filename or CACHE}: {error.strerror}"
+        raise InputError(f"{CACHE} must be a folder with room that can be written to; {reason}.") from None
     except KeyboardInterrupt:
         raise InputError(f"stopped. {in_words(still_missing(folders, wanted))}") from None
 
@@ -115,6 +126,8 @@ def download(missing: Missing, folders: Folders, params: FetchParams, now: pd.Ti
     """Fetch and keep what is missing. Raises InputError, which says what still is, if it can't be had."""
     bar, wanted, pacer = bar_length(params.timeframe), span_of(params), Pacer()
     bar_ms = bar // MILLISECOND
+    for symbol in missing:
+        folders[symbol].mkdir(parents=True, exist_ok=True)
     with ExitStack() as opened:
         exchange = opened.enter_context(closing(open_exchange(params.exchange.name, pacer)))
         load_markets(exchange, params.symbols)
@@ -133,9 +146,14 @@ def download(missing: Missing, folders: Folders, params: FetchParams, now: pd.Ti
         n_bars = len(folders) * length(wanted) // bar_ms
         n_kept = n_bars - sum(length(job.span) for job in jobs) // bar_ms
         try:
-            every = 0.1 if sys.stderr.isatty() else LOG_SECONDS
+            seen = sys.stderr.isatty()
             with tqdm(
-                total=n_bars, initial=n_kept, desc="fetch", unit=" candles", mininterval=every
+                total=n_bars,
+                initial=n_kept,
+                desc="fetch",
+                unit=" candles",
+                mininterval=0.1 if seen else LOG_SECONDS,
+                bar_format=None if seen else LOG_LINE,
             ) as progress:
                 for job in run_all(work, connections, jobs, pacer):
                     progress.update(length(job.span) // bar_ms)
@@ -177,6 +195,8 @@ def plan(exchange: Any, missing: Missing, bar_ms: int, wanted: Span) -> list[Job
 
 def in_words(missing: Missing) -> str:
     """What is missing, for someone who will run it again."""
+    if not missing:
+        return "All candles have come, and are kept for the next run."
     spans = [
         f"{symbol} from {span.first * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M} "
         f"to {span.last * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M}"
@@ -187,21 +207,46 @@ def in_words(missing: Missing) -> str:
     return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}. What came is kept for the next run."
 
 
-def assemble(symbol: str, folder: Path, pages: Pages, wanted: Span) -> pd.DataFrame:
+def assemble(symbol: str, folder: Path, pages: Pages, params: FetchParams) -> pd.DataFrame:
     """A symbol's candles from its pages; COLUMNS, in time's order.
 
-    Raises InputError where a page has gone, or two disagree about a candle. A page without a candle is
-    believed for this run alone, unless the market hadn't begun.
+    Raises InputError where a page has gone, or two disagree about a candle.
     """
+    wanted = span_of(params)
     if gone := lacking([*pages], wanted):
         raise InputError(f"{folder} must be left alone while fetch runs. {in_words({symbol: gone})}")
-    candles = pa.concat_tables(pages.values()).to_pandas(ignore_metadata=True).drop_duplicates()
-    candles = candles.sort_values("open_time", kind="stable", ignore_index=True)
-    check_agreement(candles, symbol, f"; delete {folder} to have them fetched anew")
+    rows = pa.concat_tables(pages.values()).to_pandas(ignore_metadata=True).drop_duplicates()
+    rows = rows.sort_values("open_time", kind="stable", ignore_index=True)
     first, last = (EPOCH + time * MILLISECOND for time in wanted)
-    candles = candles[(candles["open_time"] >= first) & (candles["open_time"] < last)]
-    for span, page in pages.items():
-        after_first = candles.empty or EPOCH + span.first * MILLISECOND > candles["open_time"].iloc[0]
-        if not page.num_rows and after_first:
-            forget_page(folder, span)
+    candles = rows[(rows["open_time"] >= first) & (rows["open_time"] < last)]
+    for span in doubtful(candles, [*pages], params):
+        forget_page(folder, span)
+    check_agreement(rows, symbol, f"; delete {folder} to have them fetched anew")
     return candles
+
+
+def doubtful(candles: pd.DataFrame, pages: list[Span], params: FetchParams) -> list[Span]:
+    """Pages that may be an exchange's mistake, good for this run, but to be asked for again by the next.
+
+    They have no candle; or lack some at an end of the window, or more than fetch.max_gap_bars in a row; or
+    have rows that are no candles.
+    """
+    opens, bar = candles["open_time"], bar_length(params.timeframe)
+    broken = opens[breaks_any(broken_rules(candles))]
+    starts, lengths = [*broken], [MILLISECOND] * len(broken)
+    for gap in gaps(opens, params) if len(opens) else []:
+        start = pd.Timestamp(gap["start"])
+        inside = opens.iloc[0] < start < opens.iloc[-1]
+        if not inside or gap["missing_bars"] > params.max_gap_bars:
+            starts.append(start)
+            lengths.append(gap["missing_bars"] * bar)
+    first = pd.DatetimeIndex(starts, tz="UTC")
+    last = first + pd.TimedeltaIndex(lengths)
+    times = pd.DatetimeIndex(opens)
+    found = []
+    for span in pages:
+        begin, end = (EPOCH + time * MILLISECOND for time in span)
+        n_candles = times.searchsorted(end) - times.searchsorted(begin)
+        if not n_candles or ((first < end) & (last > begin)).any():
+            found.append(span)
+    return found

@@ -114,8 +114,8 @@ def endpoint_tag(name: str) -> str:
     if not config or name not in ccxt.exchanges:
         return ""
     with one_line_errors(name):
-        own, chosen = (getattr(ccxt, name)(options) for options in ({}, config))
-    ends = [json.dumps([exchange.urls["api"], exchange.hostname]) for exchange in (own, chosen)]
+        both = (getattr(ccxt, name)(options) for options in ({}, config))
+        ends = [json.dumps([exchange.urls["api"], exchange.hostname]) for exchange in both]
     return "" if ends[0] == ends[1] else f"@{hashlib.sha256(ends[1].encode()).hexdigest()[:8]}"
 
 
@@ -155,7 +155,9 @@ def complaint(name: str, error: Exception) -> str:
     if not isinstance(error, ccxt.BaseError):
         kind = type(error).__name__
         return f"{RULE}; {name}'s answer, or {CONFIG_VARIABLE}, gave {kind} in ccxt"
-    words = re.sub(rf"^{name}( (GET|POST) \S+)?|\S+://\S+", "", str(error)).split()
+    words = [word for word in str(error).split() if "://" not in word]
+    while words and words[0] in {name, "GET", "POST"}:
+        words.pop(0)
     cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
     return f"{RULE}; {name} gave {without_secrets(' '.join([type(error).__name__, *words]))[:300]}{cause}"
 
@@ -235,9 +237,10 @@ def worth_another_try(error: Exception, status: int | None) -> bool:
 
 def region_block(name: str, status: int) -> str:
     """What to do about an exchange that doesn't serve the place from which it is asked."""
+    or_else = "; or a firewall that has had enough for a while" if status == 403 else ""
     return (
         f"fetch.exchange.name must be an exchange that serves your region; {name} refused "
-        f"(status {status}): take {MIRRORS.get(name, '')}another exchange, or fetch.source: file."
+        f"(status {status}{or_else}): take {MIRRORS.get(name, '')}another exchange, or fetch.source: file."
     )
 
 
@@ -254,7 +257,9 @@ def back_off(exchange: Any, tries: int, problem: str, *, too_fast: bool) -> None
         raise InputError(f"{problem}, and asks to be left alone for {seconds:,.0f} seconds.")
     event = f"fetch: {problem.removeprefix(f'{RULE}; ')}; try {tries + 1} of {TRIES}"
     if exchange.pacer.is_news(event):
-        tqdm.write(f"{event} in {seconds:.1f} s", file=sys.stderr)
+        # Where no terminal is, tqdm would clear a line that isn't there.
+        say = tqdm.write if sys.stderr.isatty() else print
+        say(f"{event} in {seconds:.1f} s", file=sys.stderr)
     if too_fast or asked is not None:
         exchange.pacer.pause(seconds)
     else:
@@ -267,7 +272,7 @@ def retry_after(headers: Mapping[str, str] | None) -> float | None:
     Source: RFC 9110, section 10.2.3.
     """
     value = (headers or {}).get("Retry-After", "")
-    if value.isdigit():
+    if value.isdecimal():
         return float(value)
     time = date_in(headers, "Retry-After")
     if time is None:

@@ -33,7 +33,6 @@ Pages = dict[Span, pa.Table]
 
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     """Keep a stretch's candles: whole or not at all, also if the process is killed."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = path_of(folder, span)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     # With checksums, or a bit that flips on the disk gives other prices.
@@ -49,18 +48,20 @@ def path_of(folder: Path, span: Span) -> Path:
 
 
 def kept_spans(folder: Path, wanted: Span) -> list[Span]:
-    """The stretches of which there are pages with candles of `wanted`, in time's order."""
+    """The stretches of which there are pages, as far as they reach into `wanted`; in time's order."""
     names = (NAME.fullmatch(path.name) for path in folder.glob("*.parquet"))
     spans = [Span(int(name[1]), int(name[2])) for name in names if name]
     return sorted(span for span in spans if span.first < wanted.last and wanted.first < span.last)
 
 
 def read_pages(folder: Path, wanted: Span) -> Pages:
-    """The pages that have candles of a stretch, in time's order; one that is broken is removed."""
+    """The pages that reach into a stretch, in time's order; one that is broken is removed."""
     pages = {}
     for span in kept_spans(folder, wanted):
         try:
             pages[span] = read_page(path_of(folder, span))
+        except FileNotFoundError:
+            continue
         except (OSError, ValueError, pa.ArrowException) as error:
             # One that can't be opened may be sound all the same.
             if isinstance(error, OSError) and error.errno:

@@ -1,4 +1,4 @@
-"""Requests that end in time: neither a line that drips nor a stop is waited for."""
+"""Requests that end: a line that drips is given up after two minutes, and on a stop all are, at once."""
 
 from concurrent.futures import Future, wait
 from threading import Thread
@@ -8,7 +8,7 @@ import requests
 
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 
-LONGEST_SECONDS = 300.0  # from a request to its answer's last byte
+LONGEST_SECONDS = 120.0  # from a request to its answer's last byte
 CHECK_SECONDS = 0.2  # between looks at whether to go on
 
 

@@ -69,6 +69,7 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
     later candles come in place of the window's first ones, twice, for an answer may be too long by mistake.
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
+    bar_ms = 1000 * exchange.parse_timeframe(timeframe)
     beginning = job.oldest and asked.first < job.span.first  # of later pages, the same would be a gap
     for _ in range(2):
         try:
@@ -81,12 +82,12 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
             )
         except InputError as error:
             if found := TOO_LONG_AGO.search(str(error)):
-                bar_ms = 1000 * exchange.parse_timeframe(timeframe)
                 # Less the candle still forming, and the bar before the window that is asked for as well.
                 first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
                 raise too_old(exchange, job.symbol, first) from None
             raise InputError(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
-        if not (beginning and rows and rows[0][0] > job.span.first and rows[-1][0] > until):
+        late = beginning and rows and job.span.first + bar_ms <= rows[0][0] <= now_ms
+        if not (late and rows[-1][0] > until):
             return rows
     raise too_old(exchange, job.symbol, rows[0][0])
 
@@ -107,23 +108,25 @@ def fetch_window(
 
     Asks a bar more on both sides, for some exchanges leave out the first or the last. What lies between
     the first and the last row of an answer is settled. Before and behind, rows may be missing because
-    the exchange sends no more at once: it is asked for that part, until it answers with nothing new. An
-    answer without a row of what was asked must come twice, with a pause between: some come by mistake.
+    the exchange sends no more at once: it is asked for that part, until it answers with nothing new. Such
+    an answer, empty or with a neighbour alone, must come twice, a pause between: some come by mistake.
     """
     found: Rows = []
-    parts, came_empty = [window], set[Span]()
+    parts, nothing_new = [window], set[Span]()
     while parts:
         part = parts.pop()
         asked = Span(part.first - bar_ms, part.last + bar_ms)
         rows = rows_of(asked)
         found += rows
-        inside = [row[0] for row in rows if asked.first <= row[0] < asked.last]
-        if inside:
+        rests = [part]
+        if inside := [row[0] for row in rows if asked.first <= row[0] < asked.last]:
             before = Span(part.first, min(*inside, part.last))
             after = Span(max(part.first, max(inside) + bar_ms), part.last)
-            parts += [rest for rest in (before, after) if rest.first < rest.last and rest != part]
-        elif part not in came_empty:
-            came_empty.add(part)
+            rests = [rest for rest in (before, after) if rest.first < rest.last]
+        if rests != [part]:
+            parts += rests
+        elif part not in nothing_new:
+            nothing_new.add(part)
             parts.append(part)
             pause()
     return found

@@ -1,7 +1,9 @@
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Event
+from typing import Any
 
 import ccxt
 import pandas as pd
@@ -20,6 +22,8 @@ from tools.exchange_server import Answer, ExchangeServer, Query, as_json, to_kli
 FIRST_MS = 1_641_168_000_000  # 2022-01-03
 HOUR_MS = 3_600_000
 WHOLE = "2022-04-17T04:00"  # the market's end
+
+Row = list[Any]  # as the server sends it
 
 
 def refusal(params: FetchParams, now: pd.Timestamp | None = None) -> str:
@@ -53,7 +57,8 @@ def test_pages_leave_room_for_their_neighbours(exchange_server: ExchangeServer, 
     fetch_candles(make_params(end=WHOLE))
 
     # Candles 997 to 1000 are missing: of those, the first page lacks one and the second three.
-    assert hours_asked(exchange_server) == [(-1, 999), (996, 999), (997, 1002), (997, 1997), (1995, 2501)]
+    at_the_gap = [*[(996, 999)] * 2, *[(997, 1002)] * 2]
+    assert hours_asked(exchange_server) == [(-1, 999), *at_the_gap, (997, 1997), (1995, 2501)]
 
 
 def test_nothing_is_asked_for_twice(
@@ -272,7 +277,7 @@ def test_a_window_that_fails_is_named_and_not_skipped(
     exchange_server.klines = exchange_server.honest_klines
     exchange_server.queries.clear()
     found = fetch_candles(params)["BTC/USDT"]
-    assert hours_asked(exchange_server) == [(997, 1002), (997, 1997)]
+    assert hours_asked(exchange_server) == [*[(997, 1002)] * 2, (997, 1997)]
     assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
 
 
@@ -321,6 +326,15 @@ def test_an_answer_that_contradicts_itself_is_not_kept(
 
     exchange_server.klines = exchange_server.honest_klines
     assert len(fetch_candles(params)["BTC/USDT"]) == 46
+
+
+def test_a_time_off_the_grid_is_no_late_beginning(exchange_server: ExchangeServer, make_params: MakeParams):
+    """An answer of other times, past the end too, is called that, and not the latest candles alone."""
+    times, rows = exchange_server.candles["BTCUSDT"]
+    astray = [[time + 1, *json.loads(row)[1:]] for time, row in zip(times, rows, strict=True)]
+    exchange_server.klines = lambda _: as_json(astray)
+
+    assert "must have times on the timeframe's grid" in refusal(make_params(end="2022-01-05"))
 
 
 @pytest.mark.parametrize("start", ["2022-01-03", "2022-03-05"])
@@ -379,32 +393,86 @@ def test_the_symbol_that_failed_is_named(exchange_server: ExchangeServer, make_p
     assert re.search(r"Invalid symbol.*\(asked for C\d/USDT\)", message)
 
 
-def test_an_empty_page_amid_candles_is_believed_once(
-    exchange_server: ExchangeServer, make_params: MakeParams, waits: list[float]
-):
-    """It may be a long gap or an exchange in trouble: the next run asks again."""
-    params = make_params(end=WHOLE)
+def change_rows(server: ExchangeServer, change: Callable[[Row], Row | None]) -> None:
+    """Have the server change each row before it sends it, or leave it out."""
 
     def klines(query: Query) -> Answer:
-        second = FIRST_MS + 997 * HOUR_MS <= int(query["startTime"]) <= FIRST_MS + 998 * HOUR_MS
-        return Answer("[]") if second else exchange_server.honest_klines(query)
+        rows = [change(row) for row in json.loads(server.honest_klines(query).body)]
+        return as_json([row for row in rows if row])
 
-    exchange_server.klines = klines
-    assert len(fetch_candles(params)["BTC/USDT"]) < 1600
+    server.klines = klines
+
+
+HOLES: dict[str, Callable[[int], bool]] = {
+    "everything": lambda _: True,
+    "a page": lambda hour: 998 <= hour < 1996,
+    "a page and its neighbours": lambda hour: 900 <= hour < 2100,
+    "the beginning": lambda hour: hour < 1100,
+    "the end": lambda hour: hour >= 2490,
+    "more than max_gap_bars": lambda hour: 300 <= hour < 400,
+}
+
+
+@pytest.mark.parametrize("hole", HOLES.values(), ids=HOLES)
+def test_a_hole_that_may_be_a_mistake_is_believed_once(
+    exchange_server: ExchangeServer,
+    market: pd.DataFrame,
+    make_params: MakeParams,
+    waits: list[float],
+    hole: Callable[[int], bool],
+):
+    """It may be the market's or an exchange in trouble: the next run asks again, for those pages alone."""
+    params = make_params(end=WHOLE)
+    change_rows(exchange_server, lambda row: None if hole((row[0] - FIRST_MS) // HOUR_MS) else row)
+    n_kept = sum(not hole((time.value // 1_000_000 - FIRST_MS) // HOUR_MS) for time in market["open_time"])
+    for _ in range(2):
+        exchange_server.queries.clear()
+        assert len(fetch_candles(params)["BTC/USDT"]) == n_kept
+        assert exchange_server.queries
     assert 1.0 in waits
 
     exchange_server.klines = exchange_server.honest_klines
-    assert len(fetch_candles(params)["BTC/USDT"]) == 2493
+    assert_frame_equal(fetch_candles(params)["BTC/USDT"].reset_index(drop=True), market, check_exact=True)
+    exchange_server.queries.clear()
+    fetch_candles(params)
+    assert exchange_server.queries == []
 
 
-def test_nothing_at_all_is_believed_once(exchange_server: ExchangeServer, make_params: MakeParams):
-    """An exchange in trouble may answer everything with an empty list."""
-    params = make_params(end="2022-01-05")
-    exchange_server.klines = lambda _: Answer("[]")
-    assert fetch_candles(params)["BTC/USDT"].empty
+def test_rows_that_are_no_candles_are_believed_once(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """They may be in the exchange's books; they may be a mistake."""
+    params = make_params(end=WHOLE)
+    change_rows(exchange_server, lambda row: [row[0], "0", *row[2:]] if row[0] == FIRST_MS else row)
+    assert fetch_candles(params)["BTC/USDT"]["open"].min() == 0
 
     exchange_server.klines = exchange_server.honest_klines
-    assert len(fetch_candles(params)["BTC/USDT"]) == 46
+    exchange_server.queries.clear()
+    found = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
+    assert hours_asked(exchange_server) == [(-1, 999), *[(996, 999)] * 2]
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 2])
+def test_answers_that_are_cut_short_lose_nothing(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, n_rows: int
+):
+    """The first answer to each question has only its first rows, which may be the page's neighbours."""
+    params, asked = make_params(end=WHOLE), set[str]()
+
+    def klines(query: Query) -> Answer:
+        answer = exchange_server.honest_klines(query)
+        question = json.dumps(query)
+        if question in asked:
+            return answer
+        asked.add(question)
+        return as_json(json.loads(answer.body)[:n_rows])
+
+    exchange_server.klines = klines
+    found = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
 
 
 def test_a_page_that_broke_is_fetched_anew(
@@ -420,7 +488,7 @@ def test_a_page_that_broke_is_fetched_anew(
     found = fetch_candles(params)["BTC/USDT"]
 
     assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
-    assert hours_asked(exchange_server) == [(-1, 999), (996, 999)]
+    assert hours_asked(exchange_server) == [(-1, 999), *[(996, 999)] * 2]
 
 
 def test_progress_is_told_where_no_terminal_is(
@@ -428,14 +496,13 @@ def test_progress_is_told_where_no_terminal_is(
 ):
     """In candles, with their rate and the time that is left; what is kept already counts as done."""
     fetch_candles(make_params(end="2022-02-03"))
-    assert "744/744" in capsys.readouterr().err
+    assert "744 of 744 candles, 100%" in capsys.readouterr().err
 
     fetch_candles(make_params(end=WHOLE))
 
     log = capsys.readouterr().err
-    assert "744/2500 [" in log
-    assert "2500/2500 [" in log
-    assert re.search(r"\d candles/s\]", log)
+    assert "744 of 2500 candles, 30%" in log
+    assert re.search(r"2500 of 2500 candles, 100%, 00:\d\d, 00:00 left, [\d.]+ candles/s\n", log)
 
 
 def test_pages_that_vanish_are_missed(
@@ -461,10 +528,14 @@ def test_pages_that_vanish_are_missed(
 def test_a_cache_that_cant_be_written_is_one_line(
     exchange_server: ExchangeServer, make_params: MakeParams, tmp_path: Path
 ):
-    """A file where the folder should be, as a full or a read-only disk, is an error like others."""
+    """A file where the folder should be, as a full or a read-only disk; before anything is asked."""
     (tmp_path / ".cache").write_text("")
 
-    assert refusal(make_params()).startswith(".cache/candles must be a folder that can be written to; ")
+    message = refusal(make_params())
+
+    assert message.startswith(".cache/candles must be a folder with room that can be written to; .cache/")
+    assert message.endswith("BTC-USDT/1h: Not a directory.")
+    assert exchange_server.queries == []
 
 
 def test_an_interruption_says_what_is_missing(
@@ -480,6 +551,21 @@ def test_an_interruption_says_what_is_missing(
     assert refusal(make_params(end="2022-01-05")) == (
         "stopped. Still missing: BTC/USDT from 2022-01-03T00:00 to 2022-01-05T00:00. "
         "What came is kept for the next run."
+    )
+
+
+def test_an_interruption_after_the_last_page_says_so(
+    exchange_server: ExchangeServer, make_params: MakeParams, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is missing then."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(candles, "assemble", interrupted)
+
+    assert refusal(make_params(end="2022-01-05")) == (
+        "stopped. All candles have come, and are kept for the next run."
     )
 
 

@@ -229,6 +229,7 @@ def test_a_pause_too_long_to_wait_for_ends_it(exchange_server: ExchangeServer, e
         ({}, None),
         ({"Retry-After": ""}, None),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "²"}, None),
         ({"Retry-After": "-5"}, None),
         ({"Retry-After": "0"}, 0),
         ({"Retry-After": "120"}, 120),
@@ -326,6 +327,18 @@ def test_an_endpoint_of_ones_own_has_a_name_of_its_own(
 
     assert (tag == "") is own
     assert tag == endpoint_tag("binance")
+
+
+@pytest.mark.parametrize("config", [{"urls": None}, {"urls": "here"}])
+def test_addresses_that_are_none_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+):
+    """Whatever stands in CCXT_CONFIG."""
+    path = tmp_path / "ccxt.json"
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("CCXT_CONFIG", str(path))
+
+    assert "CCXT_CONFIG" in refusal(lambda: endpoint_tag("binance"))
 
 
 @pytest.mark.parametrize("config", [{"testnet": True}, {"options": {"sandbox": True}}, {"sandbox": True}])
@@ -494,6 +507,16 @@ def test_an_answer_that_repeats_a_key_is_shown_without(
 
     assert "SECRET" not in message
     assert "No /***/exchangeInfo for ***" in message
+
+
+def test_a_large_page_is_told_in_a_line(exchange_server: ExchangeServer, exchange: Any, waits: list[float]):
+    """Also one without a space: what looks for addresses in it takes no longer than the page is long."""
+    exchange_server.klines = lambda _: Answer(f"<img src='data:{'a' * 3_000_000}'>", 503, "text/html")
+
+    message = refusal(lambda: fetch(exchange))
+
+    assert message.endswith(f"aaa, {TRIES} times in a row.")
+    assert len(message) < 500
 
 
 def test_a_region_block_stays_one_whatever_the_words(

@@ -26,22 +26,26 @@ class Exchange:
         off_by_one: bool = False,
         ignores_end: bool = False,
         early: int = 0,
-        empty_once: Callable[[int], bool] = lambda _: False,
+        short_once: Callable[[int], bool] = lambda _: False,
+        n_short: int = 0,
     ) -> None:
-        """`cap` rows at once: the first or the newest; `early`: begins so many bars too early."""
+        """`cap` rows at once: the first or the newest; `early`: begins so many bars too early.
+
+        `short_once`: which answers have `n_short` rows at the most, when first asked for.
+        """
         self.opens, self.cap, self.newest_first = sorted(opens), cap, newest_first
         self.off_by_one, self.ignores_end, self.early = off_by_one, ignores_end, early
-        self.empty_once, self.asked = empty_once, list[Span]()
+        self.short_once, self.n_short, self.asked = short_once, n_short, list[Span]()
 
     def rows(self, span: Span) -> Rows:
         """The answer to one request."""
         new = span not in self.asked
         self.asked.append(span)
-        if new and self.empty_once(len(self.asked)):
-            return []
         first, last = span.first - self.early + self.off_by_one, span.last - self.off_by_one
         inside = [time for time in self.opens if first <= time and (self.ignores_end or time < last)]
         kept = inside[-self.cap :] if self.newest_first and not self.ignores_end else inside[: self.cap]
+        if new and self.short_once(len(self.asked)):
+            kept = kept[: self.n_short]
         return [[time, 1.0, 1.0, 1.0, 1.0, 0.0] for time in kept]
 
 
@@ -54,6 +58,7 @@ class Exchange:
     ignores_end=st.booleans(),
     early=st.sampled_from([0, 0, 1, 2]),
     faults=st.sets(st.integers(1, 30)),
+    n_short=st.integers(0, 3),
 )
 @settings(deadline=None, max_examples=500)
 def test_every_row_is_found_whatever_the_exchange_does(
@@ -61,13 +66,14 @@ def test_every_row_is_found_whatever_the_exchange_does(
     length: int,
     cap: int,
     faults: set[int],
+    n_short: int,
     *,
     newest_first: bool,
     off_by_one: bool,
     ignores_end: bool,
     early: int,
 ):
-    """Caps, bounds that are left out, ends that are ignored, gaps anywhere, answers wrongly empty."""
+    """Caps, bounds that are left out, ends that are ignored, gaps anywhere, answers empty or cut short."""
     exchange = Exchange(
         opens,
         cap,
@@ -75,7 +81,8 @@ def test_every_row_is_found_whatever_the_exchange_does(
         off_by_one=off_by_one,
         ignores_end=ignores_end,
         early=early,
-        empty_once=lambda number: number in faults,
+        short_once=lambda number: number in faults,
+        n_short=n_short,
     )
 
     found = {row[0] for row in fetch_window(exchange.rows, Span(0, length), 1)}
@@ -93,7 +100,7 @@ def test_a_whole_page_is_one_request():
     assert exchange.asked == [Span(9, 91)]
 
 
-def test_a_gap_at_the_end_is_asked_for_once_more():
+def test_a_gap_at_the_end_is_asked_for_twice_more():
     """The candle behind it came along, or else the exchange is asked for what is missing alone."""
     exchange = Exchange(set(range(100)) - {88, 89}, cap=200)
     fetch_window(exchange.rows, Span(10, 90), 1)
@@ -101,7 +108,7 @@ def test_a_gap_at_the_end_is_asked_for_once_more():
 
     exchange = Exchange(set(range(88)), cap=200)
     fetch_window(exchange.rows, Span(10, 90), 1)
-    assert exchange.asked == [Span(9, 91), Span(87, 91)]
+    assert exchange.asked == [Span(9, 91), *[Span(87, 91)] * 2]
 
 
 def test_an_empty_page_is_asked_for_twice():
