@@ -31,7 +31,7 @@ CANARIES = {
         tests="tests/fetch/exchange/test_transfer.py",
     ),
     "a window that isn't over is accepted": Canary(
-        file="stages/fetch/exchange/candles.py",
+        file="stages/fetch/exchange/window.py",
         sound="(wanted.last - grid_ms(bar)) * MILLISECOND + bar",
         leaky="(wanted.last - grid_ms(bar)) * MILLISECOND",
         tests="tests/fetch/exchange/test_candles.py",

@@ -206,7 +206,7 @@ def grid_ms(bar: pd.Timedelta) -> int:
     return math.gcd(bar // MILLISECOND, WEEK // MILLISECOND)
 
 
-def gaps(open_time: pd.Series, params: FetchParams) -> list[dict[str, Any]]:
+def holes(open_time: pd.Series, params: FetchParams) -> tuple[pd.Series, list[int]]:
     """Runs of candles that the window lacks: when each starts, and its length in bars.
 
     The first may be from fetch.start to the first candle, the last from the last candle to fetch.end.
@@ -218,10 +218,14 @@ def gaps(open_time: pd.Series, params: FetchParams) -> list[dict[str, Any]]:
     opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
     steps = opens.diff()
     lacks = steps > bar
-    starts = opens.shift()[lacks] + bar
+    return opens.shift()[lacks] + bar, [step // bar - 1 for step in steps[lacks]]
+
+
+def gaps(open_time: pd.Series, params: FetchParams) -> list[dict[str, Any]]:
+    """The holes, for the receipt."""
     return [
-        {"start": start.isoformat(), "missing_bars": step // bar - 1}
-        for start, step in zip(starts, steps[lacks], strict=True)
+        {"start": start.isoformat(), "missing_bars": n_bars}
+        for start, n_bars in zip(*holes(open_time, params), strict=True)
     ]
 
 
@@ -230,10 +234,11 @@ def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
 
     The one before the first candle may be: a market may be younger than the window.
     """
+    first = open_time.iloc[0]
     too_long = [
-        f"{gap['missing_bars']:,} bars from {gap['start']}"
-        for gap in gaps(open_time, params)
-        if gap["missing_bars"] > params.max_gap_bars and pd.Timestamp(gap["start"]) > open_time.iloc[0]
+        f"{n_bars:,} bars from {start.isoformat()}"
+        for start, n_bars in zip(*holes(open_time, params), strict=True)
+        if n_bars > params.max_gap_bars and start > first
     ]
     if too_long:
         more = f" and {len(too_long) - N_SHOWN:,} more" if len(too_long) > N_SHOWN else ""

@@ -32,6 +32,15 @@ def test_what_the_user_can_mend_is_one_line(error: BaseException, expected: str)
     assert caught.value.code == expected
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EDQUOT, errno.EPERM])
+def test_a_folder_of_someone_else_is_one_line(number: int):
+    """As a quota that is used up."""
+    with pytest.raises(SystemExit) as caught:
+        run(lambda: failing(OSError(number, "no", "data/x")))
+
+    assert str(caught.value.code).endswith("received: data/x: no.")
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), FileNotFoundError(errno.ENOENT, "no", "data/x")])
 def test_what_is_a_bug_shows_where(error: Exception):
     """With its traceback."""

@@ -67,7 +67,9 @@ def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
         "enableLastResponseHeaders": True,
     }
     with one_line_errors(name):
-        return hooked(getattr(ccxt, name)(options), pacer or Pacer())
+        exchange = getattr(ccxt, name)(options)
+        exchange.options["maxRetriesOnFailure"] = 0  # ccxt's own retries neither wait nor keep to the limit
+        return hooked(exchange, pacer or Pacer())
 
 
 def hooked(exchange: Any, pacer: Pacer) -> Any:
@@ -129,7 +131,7 @@ def date_in(headers: Mapping[str, str] | None, name: str) -> datetime | None:
     """The time that one of an answer's headers tells, if it does."""
     try:
         time = parsedate_to_datetime((headers or {}).get(name, ""))
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
@@ -146,12 +148,14 @@ def one_line_errors(name: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (ccxt.BaseError, *UNREADABLE) as error:
+    except (ccxt.BaseError, OSError, *UNREADABLE) as error:
         raise InputError(f"{complaint(name, error)}.") from None
 
 
 def complaint(name: str, error: Exception) -> str:
     """The rule and what ccxt raised, in one line, without the URL: a URL may hold a key."""
+    if isinstance(error, OSError):  # as of requests, for certificates that aren't there
+        return f"{RULE}; {without_secrets(' '.join(str(error).split()))[:300]}"
     if not isinstance(error, ccxt.BaseError):
         kind = type(error).__name__
         return f"{RULE}; {name}'s answer, or {CONFIG_VARIABLE}, gave {kind} in ccxt"
@@ -164,21 +168,21 @@ def complaint(name: str, error: Exception) -> str:
 
 def without_secrets(text: str) -> str:
     """A text less what CCXT_CONFIG holds: an exchange's answer may repeat an address or a key."""
-    for word in sorted(words_in(read_config()), key=len, reverse=True):
+    config = read_config()
+    secrets = {str(config.get(name, "")) for name in ccxt.Exchange().requiredCredentials} - {""}
+    for word in sorted(secrets | words_in(config), key=len, reverse=True):
         text = text.replace(word, "***")
     return text
 
 
 def words_in(value: Any) -> set[str]:
-    """The words of six letters or more in all texts that a JSON value holds."""
+    """All texts of six characters or more that a JSON value holds, whole and by words."""
     if isinstance(value, dict | list):
         values = value.values() if isinstance(value, dict) else value
         return set[str]().union(*(words_in(each) for each in values))
-    return (
-        {word for word in re.split(r"[^\w.-]+", value) if len(word) > 5}
-        if isinstance(value, str)
-        else set()
-    )
+    if not isinstance(value, str):
+        return set()
+    return {word for word in [value, *re.split(r"[^\w.-]+", value)] if len(word) > 5}
 
 
 def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) -> Answer:
@@ -192,7 +196,7 @@ def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) ->
         problem, too_fast = f"{RULE}; {exchange.id} gave something else than what it was asked for", False
         try:
             answer = call()
-        except (ccxt.BaseError, *UNREADABLE) as error:
+        except (ccxt.BaseError, OSError, *UNREADABLE) as error:
             problem, status = complaint(exchange.id, error), exchange.http_status
             too_fast = says_too_fast(error, status)
             if status == 451 or (status == 403 and not too_fast):
@@ -257,13 +261,19 @@ def back_off(exchange: Any, tries: int, problem: str, *, too_fast: bool) -> None
         raise InputError(f"{problem}, and asks to be left alone for {seconds:,.0f} seconds.")
     event = f"fetch: {problem.removeprefix(f'{RULE}; ')}; try {tries + 1} of {TRIES}"
     if exchange.pacer.is_news(event):
-        # Where no terminal is, tqdm would clear a line that isn't there.
-        say = tqdm.write if sys.stderr.isatty() else print
-        say(f"{event} in {seconds:.1f} s", file=sys.stderr)
+        say(f"{event} in {seconds:.1f} s")
     if too_fast or asked is not None:
         exchange.pacer.pause(seconds)
     else:
         exchange.pacer.nap(seconds)
+
+
+def say(text: str) -> None:
+    """A line for the log, above the bar that shows progress on a terminal."""
+    if sys.stderr.isatty():
+        tqdm.write(text, file=sys.stderr)
+    else:
+        print(text, file=sys.stderr, flush=True)
 
 
 def retry_after(headers: Mapping[str, str] | None) -> float | None:
@@ -298,7 +308,7 @@ def holds_rows(answer: Any) -> bool:
     """
     if isinstance(answer, dict):
         # Kraken has a list of errors beside the rows; it is empty then, as rows may be.
-        return any(holds_rows(value) for key, value in answer.items() if key != "error")
+        return any(holds_rows(value) for key, value in answer.items() if key not in {"error", "errors"})
     return isinstance(answer, list) and all(
         isinstance(item, int | float) or (isinstance(item, list | dict) and len(item) >= 5)
         for item in answer

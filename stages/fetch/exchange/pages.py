@@ -1,4 +1,4 @@
-"""Candles that have arrived, kept in .cache/ so that none is asked for twice.
+"""Candles that have arrived, kept in .cache/ for the next run.
 
 A page is a Parquet file named after the stretch of time of which it has all candles. It also has those
 next to the stretch that came along: where two pages overlap, they must agree.
@@ -6,6 +6,7 @@ next to the stretch that came along: where two pages overlap, they must agree.
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.fetch.clean import COLUMNS
+from stages.fetch.clean import COLUMNS, content_sha256
 
 SCHEMA = pa.schema(
     [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]
 )
+EPOCH = pd.Timestamp(0, tz="UTC")
+CHECKSUM = "barometer.sha256"  # its name in a file's metadata
 NAME = re.compile(r"(-?\d+)_(-?\d+)\.parquet")
 
 
@@ -28,17 +31,18 @@ class Span(NamedTuple):
     last: int
 
 
-Pages = dict[Span, pa.Table]
+Pages = dict[Span, pd.DataFrame]  # COLUMNS, in time's order
 
 
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     """Keep a stretch's candles: whole or not at all, also if the process is killed."""
     path = path_of(folder, span)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    # With checksums, or a bit that flips on the disk gives other prices.
     # A single thread: two dozen pages may be written at a time, and more threads only get in their way.
     table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False, nthreads=1)
-    pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+    # With a checksum, or a bit that flips on the disk gives other prices, or fewer rows.
+    table = table.replace_schema_metadata({CHECKSUM: content_sha256(candles)})
+    pq.write_table(table, beside, compression="zstd")
     beside.replace(path)
 
 
@@ -48,7 +52,7 @@ def path_of(folder: Path, span: Span) -> Path:
 
 
 def kept_spans(folder: Path, wanted: Span) -> list[Span]:
-    """The stretches of which there are pages, as far as they reach into `wanted`; in time's order."""
+    """The stretches, whole, of which there are pages that reach into `wanted`; in time's order."""
     names = (NAME.fullmatch(path.name) for path in folder.glob("*.parquet"))
     spans = [Span(int(name[1]), int(name[2])) for name in names if name]
     return sorted(span for span in spans if span.first < wanted.last and wanted.first < span.last)
@@ -66,22 +70,32 @@ def read_pages(folder: Path, wanted: Span) -> Pages:
             # One that can't be opened may be sound all the same.
             if isinstance(error, OSError) and error.errno:
                 raise
-            forget_page(folder, span)
+            path_of(folder, span).unlink(missing_ok=True)
     return pages
 
 
-def read_page(path: Path) -> pa.Table:
+def read_page(path: Path) -> pd.DataFrame:
     """A page as it was written. Raises one of several errors if it isn't that any more."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with pq.ParquetFile(path) as file:
         table = file.read(use_threads=False)
     if not table.schema.equals(SCHEMA):
         raise ValueError("another schema")
-    return table
+    candles = table.to_pandas(ignore_metadata=True)
+    if (table.schema.metadata or {}).get(CHECKSUM.encode()) != content_sha256(candles).encode():
+        raise ValueError("another checksum")
+    return candles
 
 
-def forget_page(folder: Path, span: Span) -> None:
-    """Have a stretch asked for again."""
-    path_of(folder, span).unlink(missing_ok=True)
+def is_kept(folder: Path, time: int) -> bool:
+    """Whether there is a candle that opens at a time, in ms since 1970."""
+    pages = read_pages(folder, Span(time, time + 1)).values()
+    return any((page["open_time"] == EPOCH + pd.Timedelta(time, "ms")).any() for page in pages)
+
+
+def in_order(pages: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of several pages, in time's order, each once."""
+    rows = pd.concat(pages).drop_duplicates()
+    return rows.sort_values("open_time", kind="stable", ignore_index=True)
 
 
 def lacking(kept: list[Span], wanted: Span) -> list[Span]:

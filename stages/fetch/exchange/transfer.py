@@ -25,12 +25,16 @@ class TooOldError(InputError):
 
 
 class Job(NamedTuple):
-    """A page to be fetched; `limit`: the rows that the exchange sends at once; `oldest`: of its window."""
+    """A page to be fetched; `limit`: the rows that the exchange sends at once.
+
+    `guarded`: rows that begin later than it and end later than asked mean that its first candles are gone;
+    so at the window's beginning, and behind a candle that is kept. Elsewhere it may be a gap.
+    """
 
     symbol: str
     span: Span
     limit: int
-    oldest: bool
+    guarded: bool
 
 
 def run_all(
@@ -66,11 +70,11 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
     Raises InputError where it can't be had, TooOldError where that is so because it is too long ago: where
-    later candles come in place of the window's first ones, twice, for an answer may be too long by mistake.
+    later candles come in place of a guarded page's first ones, twice, for once may be a mistake.
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
     bar_ms = 1000 * exchange.parse_timeframe(timeframe)
-    beginning = job.oldest and asked.first < job.span.first  # of later pages, the same would be a gap
+    beginning = job.guarded and asked.first < job.span.first
     for _ in range(2):
         try:
             rows = ask(

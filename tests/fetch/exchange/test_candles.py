@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
@@ -13,7 +14,8 @@ from pandas.testing import assert_frame_equal
 from stages.common.errors import InputError
 from stages.fetch.clean import clean
 from stages.fetch.exchange import candles
-from stages.fetch.exchange.candles import IN_FLIGHT, fetch_candles
+from stages.fetch.exchange.candles import fetch_candles
+from stages.fetch.exchange.download import IN_FLIGHT
 from stages.fetch.exchange.pages import Span, write_page
 from stages.fetch.params import FetchParams
 from tests.fetch.conftest import MakeParams
@@ -408,6 +410,7 @@ HOLES: dict[str, Callable[[int], bool]] = {
     "a page": lambda hour: 998 <= hour < 1996,
     "a page and its neighbours": lambda hour: 900 <= hour < 2100,
     "the beginning": lambda hour: hour < 1100,
+    "the first hours": lambda hour: hour < 10,
     "the end": lambda hour: hour >= 2490,
     "more than max_gap_bars": lambda hour: 300 <= hour < 400,
 }
@@ -436,6 +439,95 @@ def test_a_hole_that_may_be_a_mistake_is_believed_once(
     exchange_server.queries.clear()
     fetch_candles(params)
     assert exchange_server.queries == []
+
+
+def test_a_gap_no_longer_than_max_gap_bars_is_believed(
+    exchange_server: ExchangeServer, make_params: MakeParams
+):
+    """To its last bar; in a longer one, each run asks again."""
+    change_rows(exchange_server, lambda row: None if 300 <= (row[0] - FIRST_MS) // HOUR_MS < 320 else row)
+    for bars, n_again in ((20, 0), (19, 1)):
+        params = make_params(end=WHOLE, max_gap_bars=bars)
+        fetch_candles(params)
+        exchange_server.queries.clear()
+        fetch_candles(params)
+        assert len([query for query in exchange_server.queries if query["limit"] == "1000"]) >= n_again
+        assert bool(exchange_server.queries) == bool(n_again)
+
+
+def test_what_was_in_doubt_stays_if_it_cant_be_asked_for(
+    exchange_server: ExchangeServer,
+    market: pd.DataFrame,
+    make_params: MakeParams,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Candles that an earlier run was content with are there without the exchange, too; the log says so."""
+    params = make_params(start="2022-01-02", end=WHOLE)
+    first = fetch_candles(params)["BTC/USDT"]
+    capsys.readouterr()
+    exchange_server.klines = lambda _: as_json({"msg": "restricted"}, 451)
+
+    second = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(second, first, check_exact=True)
+    assert_frame_equal(second.reset_index(drop=True), market, check_exact=True)
+    assert "can't be asked for again: fetch.exchange.name must be an exchange" in capsys.readouterr().err
+
+
+def test_a_worse_answer_replaces_no_candle(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """An exchange that has less of a page in doubt than it had takes nothing away."""
+    params = make_params(start="2022-01-02", end=WHOLE)
+    first = fetch_candles(params)["BTC/USDT"]
+    exchange_server.klines = lambda _: Answer("[]")
+
+    assert_frame_equal(fetch_candles(params)["BTC/USDT"], first, check_exact=True)
+
+
+@pytest.mark.parametrize("hour", [500, 996, 1001, 1995, 1996])
+def test_a_row_that_is_no_candle_heals(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, hour: int
+):
+    """In the next run, also where two pages have it, and may disagree in this one."""
+    params, n_left = make_params(end=WHOLE), [1]
+
+    def klines(query: Query) -> Answer:
+        rows = json.loads(exchange_server.honest_klines(query).body)
+        for row in rows:
+            if row[0] == FIRST_MS + hour * HOUR_MS and n_left:
+                n_left.pop()
+                row[1] = "0"
+        return as_json(rows)
+
+    exchange_server.klines = klines
+    with suppress(InputError):
+        assert fetch_candles(params)["BTC/USDT"]["open"].min() == 0
+    assert not n_left
+
+    found = fetch_candles(params)["BTC/USDT"]
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
+
+
+def test_no_request_reaches_into_the_future(exchange_server: ExchangeServer, make_params: MakeParams):
+    """Though the bar behind the window is asked for as well: some exchanges refuse that."""
+    now = pd.Timestamp("2022-01-05T00:02", tz="UTC")
+
+    fetch_candles(make_params(end="2022-01-05"), now)
+
+    assert max(int(query["endTime"]) for query in exchange_server.queries) <= now.value // 1_000_000
+
+
+@pytest.mark.parametrize("config", [{"timeframes": None}, {"has": None}])
+def test_options_that_break_ccxt_are_one_line(
+    exchange_server: ExchangeServer, make_params: MakeParams, tmp_path: Path, config: dict[str, object]
+):
+    """Whatever ccxt makes of them."""
+    (tmp_path / "ccxt.json").write_text(json.dumps({**exchange_server.config, **config}))
+
+    assert refusal(make_params(end="2022-01-05")).startswith(
+        "fetch.exchange.name must be an exchange that "
+    )
 
 
 def test_rows_that_are_no_candles_are_believed_once(
@@ -516,13 +608,14 @@ def test_pages_that_vanish_are_missed(
         if span.first > FIRST_MS:
             (folder / f"{span.first}_{span.last}.parquet").unlink()
 
-    monkeypatch.setattr(candles, "write_page", lose)
+    monkeypatch.setattr("stages.fetch.exchange.download.write_page", lose)
 
     message = refusal(make_params(end=WHOLE))
 
-    assert (
-        "1h must be left alone while fetch runs. Still missing: BTC/USDT from 2022-02-13T14:00" in message
+    assert message.startswith(
+        ".cache/candles must be left alone while fetch runs, and lie on a sound disk; "
     )
+    assert "Still missing: BTC/USDT from 2022-02-13T14:00" in message
 
 
 def test_a_cache_that_cant_be_written_is_one_line(
@@ -546,7 +639,7 @@ def test_an_interruption_says_what_is_missing(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(candles, "run_all", interrupted)
+    monkeypatch.setattr("stages.fetch.exchange.download.run_all", interrupted)
 
     assert refusal(make_params(end="2022-01-05")) == (
         "stopped. Still missing: BTC/USDT from 2022-01-03T00:00 to 2022-01-05T00:00. "
@@ -562,7 +655,7 @@ def test_an_interruption_after_the_last_page_says_so(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(candles, "assemble", interrupted)
+    monkeypatch.setattr(candles, "candles_of", interrupted)
 
     assert refusal(make_params(end="2022-01-05")) == (
         "stopped. All candles have come, and are kept for the next run."

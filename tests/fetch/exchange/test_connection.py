@@ -230,6 +230,7 @@ def test_a_pause_too_long_to_wait_for_ends_it(exchange_server: ExchangeServer, e
         ({"Retry-After": ""}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "²"}, None),
+        ({"Retry-After": "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"}, None),
         ({"Retry-After": "-5"}, None),
         ({"Retry-After": "0"}, 0),
         ({"Retry-After": "120"}, 120),
@@ -446,6 +447,7 @@ def test_config_must_be_a_json_object(
         ({}, False),
         ({"msg": "soon"}, False),
         ({"errors": ["soon"]}, False),
+        ({"errors": [], "msg": "down"}, False),
         ({"error": []}, False),
         ([[[]], 5], False),
         ([None], False),
@@ -489,7 +491,10 @@ def test_a_certificate_that_isnt_trusted_is_not(exchange: Any):
 
 
 def test_an_answer_that_repeats_a_key_is_shown_without(
-    exchange_server: ExchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exchange_server: ExchangeServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     """Some servers say which path they don't know."""
     config = exchange_server.config
@@ -505,8 +510,71 @@ def test_an_answer_that_repeats_a_key_is_shown_without(
     with closing(open_exchange("binance")) as exchange:
         message = refusal(lambda: load_markets(exchange, ["BTC/USDT"]))
 
-    assert "SECRET" not in message
+    printed = capsys.readouterr()
+    assert "SECRET" not in message + printed.out + printed.err
     assert "No /***/exchangeInfo for ***" in message
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"apiKey": "ab1/cd2+ef3/gh4/x5="}, {"secret": "k9x2"}, {"password": "päss wört"}, {"uid": 73921}],
+)
+def test_a_key_of_any_form_is_hidden(
+    exchange_server: ExchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+):
+    """Short ones, ones with signs in them, and numbers."""
+    path = tmp_path / "ccxt.json"
+    path.write_text(json.dumps({**exchange_server.config, **config}))
+    monkeypatch.setenv("CCXT_CONFIG", str(path))
+    [key] = map(str, config.values())
+    monkeypatch.setattr(exchange_server, "answer", lambda *_: Answer(f"No {key} here", 404))
+    with closing(open_exchange("binance")) as exchange:
+        message = refusal(lambda: load_markets(exchange, ["BTC/USDT"]))
+
+    assert key not in message
+    assert "No *** here" in message
+
+
+def test_ccxts_own_retries_are_off(
+    exchange_server: ExchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+):
+    """They would come at once, whatever the rate limit."""
+    path = tmp_path / "ccxt.json"
+    path.write_text(json.dumps({**exchange_server.config, "options": {"maxRetriesOnFailure": 5}}))
+    monkeypatch.setenv("CCXT_CONFIG", str(path))
+    with closing(open_exchange("binance")) as exchange:
+        load_markets(exchange, ["BTC/USDT"])
+        first_answer(exchange_server, *[Answer("", 503)] * 2)
+        fetch(exchange)
+
+    assert len(exchange_server.queries) == 3
+    assert len([wait for wait in waits if wait > 0.1]) == 2
+
+
+def test_certificates_that_arent_there_are_one_line(
+    exchange: Any, monkeypatch: pytest.MonkeyPatch, waits: list[float]
+):
+    """It's the environment that names them, and no disk that is full."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    exchange.urls["api"]["public"] = "https://127.0.0.1:1"
+
+    message = refusal(lambda: fetch(exchange))
+
+    assert message.startswith("fetch.exchange.name must be an exchange that answers; ")
+    assert "/nowhere/ca.pem" in message
+    assert sum(waits) < 0.1
+
+
+def test_what_all_threads_meet_is_told_once(
+    exchange_server: ExchangeServer, exchange: Any, waits: list[float], capsys: pytest.CaptureFixture[str]
+):
+    """Two connections that are told the same share a line of the log."""
+    with closing(twin(exchange)) as other:
+        for each in (exchange, other):
+            first_answer(exchange_server, BUSY)
+            fetch(each)
+
+    assert capsys.readouterr().err.count("try 2 of") == 1
 
 
 def test_a_large_page_is_told_in_a_line(exchange_server: ExchangeServer, exchange: Any, waits: list[float]):

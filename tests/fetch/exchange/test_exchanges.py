@@ -1,6 +1,7 @@
 """Other exchanges than Binance, each through its own class of ccxt."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
-from stages.fetch.exchange.candles import IN_FLIGHT, fetch_candles
+from stages.fetch.exchange.candles import fetch_candles
+from stages.fetch.exchange.download import IN_FLIGHT
 from tests.fetch.conftest import MakeParams
 from tests.fetch.exchange.exchanges import (
     HOUR_MS,
@@ -31,6 +33,7 @@ from tests.fetch.exchange.exchanges import (
     KuCoinInclusive,
     Layout,
     Okx,
+    Row,
     layout_of,
     market_of,
 )
@@ -236,6 +239,65 @@ def test_krakens_young_market_comes_from_its_beginning(start: Start, make_params
     found = fetch(server, make_params, 300, layout.end)
 
     assert_frame_equal(found, market_of(layout)[:-1], check_exact=True)
+
+
+def at_hour(server: Exchange, market: tuple[list[int], list[Row]], hour: int) -> None:
+    """Have the exchange be where its market was then: half an hour after that hour's candle opened."""
+    times, rows = market
+    n_rows = bisect_right(times, START_MS + hour * HOUR_MS)
+    server.times, server.rows = times[:n_rows], rows[:n_rows]
+    server.now = START + pd.Timedelta(hours=hour + 0.5)
+    server.queries.clear()
+
+
+@pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
+def test_krakens_candles_pile_up_from_run_to_run(start: Start, make_params: MakeParams, kind: type[Kraken]):
+    """What was kept is joined by what is new, though the exchange has no more all of it at a time."""
+    layout = Layout(0, 1400, [5, 6, 700])
+    server = start(kind, layout)
+    market = server.times, server.rows
+    at_hour(server, market, 600)
+    fetch(server, make_params, 0, 600)
+
+    at_hour(server, market, 1200)
+    found = fetch(server, make_params, 0, 1200)
+    assert found["open_time"].tolist() == market_of(layout)["open_time"].tolist()[:1197]
+
+
+@pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
+def test_a_run_that_comes_too_late_for_kraken_makes_no_gap(
+    start: Start, make_params: MakeParams, kind: type[Kraken]
+):
+    """Candles that are kept no more at either place aren't taken for a quiet market's, however few."""
+    layout = Layout(0, 1400, [])
+    server = start(kind, layout)
+    market = server.times, server.rows
+    at_hour(server, market, 600)
+    fetch(server, make_params, 0, 600)
+    at_hour(server, market, 1340)
+    oldest = (server.latest()[0][0] - START_MS) // HOUR_MS
+    assert 600 < oldest < 648  # a gap that fetch.max_gap_bars would let pass
+
+    for _ in range(2):
+        message = refusal(server, make_params, 0, 1330)
+        assert f"fetch.start must be {iso(oldest)} or later" in message
+
+
+@pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
+def test_what_kraken_has_no_more_stays_as_it_was_kept(
+    start: Start, make_params: MakeParams, kind: type[Kraken]
+):
+    """A quiet hour at the window's end is asked for again; when it is too old for that, all else stays."""
+    layout = Layout(0, 1400, [599])
+    server = start(kind, layout)
+    market = server.times, server.rows
+    at_hour(server, market, 600)
+    first = fetch(server, make_params, 0, 600)
+    assert len(first) == 599
+
+    at_hour(server, market, 1390)
+    assert_frame_equal(fetch(server, make_params, 0, 600), first, check_exact=True)
+    assert server.queries
 
 
 def test_gate_refuses_what_is_too_long_ago(start: Start, make_params: MakeParams):

@@ -29,12 +29,14 @@ def unbroken(server: ExchangeServer, tmp_path_factory: pytest.TempPathFactory) -
     return outputs(folder)
 
 
-def start(folder: Path, server: ExchangeServer) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, server: ExchangeServer, timeout_ms: int = 10_000, log: int | None = None
+) -> subprocess.Popen[bytes]:
     """The stage, as DVC runs it, in a process of its own; 50 requests a second at most."""
-    (folder / "ccxt.json").write_text(json.dumps({**server.config, "rateLimit": 50, "timeout": 10_000}))
+    (folder / "ccxt.json").write_text(json.dumps({**server.config, "rateLimit": 50, "timeout": timeout_ms}))
     write_params(folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CCXT_CONFIG": str(folder / "ccxt.json")}
-    return subprocess.Popen([sys.executable, "-m", "stages.fetch"], cwd=folder, env=environment)
+    return subprocess.Popen([sys.executable, "-m", "stages.fetch"], cwd=folder, env=environment, stderr=log)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +73,30 @@ def test_a_killed_fetch_goes_on_where_it_was(
     for query in server.queries:
         asked = Span(int(query["startTime"]) + HOUR_MS, int(query["endTime"]) + 1 - HOUR_MS)
         assert not [span for span in stored if max(span.first, asked.first) < min(span.last, asked.last)]
-    assert len(kept_spans(tmp_path)) == 49  # of 51: both ends of the window have no candle
+    assert len(kept_spans(tmp_path)) == 51
+
+
+@pytest.mark.parametrize("drips", [True, False])
+def test_ctrl_c_ends_it_at_once(
+    server: ExchangeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, drips: bool
+):
+    """In one line that says what is missing, whether answers drip or don't come at all."""
+    reached = Event()
+
+    def klines(_: Query) -> Answer:
+        reached.set()
+        return Answer(" " * 1000, drip=drips, after=0 if drips else 100)
+
+    monkeypatch.setattr(server, "klines", klines)
+    process = start(tmp_path, server, timeout_ms=200_000, log=subprocess.PIPE)
+    assert reached.wait(120)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=60)  # of the hundred seconds and more that answers would take
+
+    assert process.returncode == 1
+    last = log.decode().strip().splitlines()[-1]
+    assert last.startswith(
+        "error: stopped. Still missing: BTC/USDT from 2018-01-01T00:00 to 2023-09-15T08:00."
+    )
+    assert "Traceback" not in log.decode()

@@ -2,14 +2,14 @@ import errno
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stages.fetch.exchange.pages import Span, cut, lacking, read_pages, write_page
+from stages.fetch.exchange.pages import Span, cut, is_kept, lacking, read_pages, write_page
 from tests.conftest import MakeCandles
 
 TIMES = st.integers(-5, 40)
@@ -53,7 +53,7 @@ def test_a_page_comes_back_as_it_went(tmp_path: Path, make_candles: MakeCandles)
     found = read_pages(tmp_path, Span(-100, 100))
 
     assert list(found) == [Span(-20, -10), Span(0, 10)]
-    assert_frame_equal(found[Span(-20, -10)].to_pandas(), make_candles(30, seed=20), check_exact=True)
+    assert_frame_equal(found[Span(-20, -10)], make_candles(30, seed=20), check_exact=True)
 
 
 def test_only_pages_of_the_window_are_read(tmp_path: Path, make_candles: MakeCandles):
@@ -87,13 +87,13 @@ def test_a_page_half_written_is_none(tmp_path: Path, make_candles: MakeCandles):
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path, make_candles: MakeCandles):
-    """Whichever bit the disk changes, prices come out as they went in, or the page counts as none."""
+    """Whichever of these bits changes, candles come out as they went in, or the page counts as none."""
     candles = make_candles(50)
     write_page(tmp_path, Span(0, 10), candles)
     path = tmp_path / "0_10.parquet"
     sound = path.read_bytes()
     rng = np.random.default_rng(1)
-    values: list[pa.Table] = []
+    values: list[pd.DataFrame] = []
     for bit in rng.integers(0, 8 * len(sound), 200):
         broken = bytearray(sound)
         broken[bit // 8] ^= 1 << (bit % 8)
@@ -102,7 +102,24 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, make_candles: MakeCandles):
 
     assert len(values) < 150
     for value in values:
-        assert value["close"].to_pylist() == candles["close"].tolist()
+        assert value["close"].tolist() == candles["close"].tolist()
+
+
+def test_a_page_with_fewer_rows_counts_as_none(tmp_path: Path, make_candles: MakeCandles):
+    """Also where the file is sound: a bit that flips in a header may cut it so."""
+    write_page(tmp_path, Span(0, 10), make_candles(50))
+    path = tmp_path / "0_10.parquet"
+    pq.write_table(pq.read_table(path)[:48], path)
+
+    assert read_pages(tmp_path, Span(0, 10)) == {}
+
+
+@pytest.mark.parametrize(("time", "expected"), [(0, True), (3_600_000, False), (2 * 3_600_000, True)])
+def test_a_candle_is_kept_or_not(tmp_path: Path, make_candles: MakeCandles, *, time: int, expected: bool):
+    """By the time at which it opens."""
+    write_page(tmp_path, Span(0, 10**9), make_candles(5, missing=[1], start="1970-01-01"))
+
+    assert is_kept(tmp_path, time) is expected
 
 
 def test_other_files_are_left_alone(tmp_path: Path, make_candles: MakeCandles):

@@ -1,0 +1,161 @@
+"""Stretches of time that are fetched and kept, page by page, many at a time."""
+
+import sys
+from contextlib import ExitStack, closing
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from stages.common.bars import bar_length
+from stages.common.errors import InputError
+from stages.common.params import nearest
+from stages.fetch.clean import MILLISECOND
+from stages.fetch.exchange.connection import clock_of, load_markets, one_line_errors, open_exchange, twin
+from stages.fetch.exchange.doubt import without_broken
+from stages.fetch.exchange.pacing import Pacer
+from stages.fetch.exchange.pages import (
+    EPOCH,
+    Pages,
+    Span,
+    cut,
+    in_order,
+    is_kept,
+    kept_spans,
+    lacking,
+    length,
+    write_page,
+)
+from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
+from stages.fetch.exchange.window import check_window, span_of
+from stages.fetch.params import FetchParams
+
+IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
+USUAL_LIMIT = 500  # rows at once, of exchanges for which ccxt states none
+N_SHOWN = 5  # in an error
+LOG_SECONDS = 60.0  # between two lines of progress where no terminal is
+LOG_LINE = (
+    "{desc}: {n_fmt} of {total_fmt}{unit}, {percentage:.0f}%, {elapsed}, {remaining} left, {rate_fmt}\n"
+)
+EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
+
+Folders = dict[str, Path]  # where each symbol's pages are kept
+Spans = dict[str, list[Span]]  # of each symbol that has any
+
+
+def still_missing(folders: Folders, wanted: Span) -> Spans:
+    """What of the window isn't kept yet."""
+    missing = {symbol: lacking(kept_spans(folder, wanted), wanted) for symbol, folder in folders.items()}
+    return {symbol: spans for symbol, spans in missing.items() if spans}
+
+
+def download(
+    missing: Spans,
+    folders: Folders,
+    params: FetchParams,
+    now: pd.Timestamp,
+    kept: dict[str, Pages] | None = None,
+) -> None:
+    """Fetch and keep what is missing, or replaces the pages kept; raises InputError if it can't be had.
+
+    Of a page that was kept, every candle stays; it stays as it is where its time is too long ago by now.
+    """
+    bar, wanted, pacer = bar_length(params.timeframe), span_of(params), Pacer()
+    bar_ms = bar // MILLISECOND
+    for symbol in missing:
+        folders[symbol].mkdir(parents=True, exist_ok=True)
+    with ExitStack() as opened:
+        exchange = opened.enter_context(closing(open_exchange(params.exchange.name, pacer)))
+        load_markets(exchange, params.symbols)
+        now = min(now, clock_of(exchange) or now)
+        check_window(params, now)
+        with one_line_errors(params.exchange.name):
+            check_known(exchange, params)
+            jobs = plan(exchange, missing, folders, bar_ms, wanted)
+        connections = [opened.enter_context(closing(twin(exchange))) for _ in jobs[:IN_FLIGHT]]
+
+        def work(connection: Any, job: Job) -> None:
+            rows_of = partial(rows_between, connection, job, params.timeframe, (now - EPOCH) // MILLISECOND)
+            try:
+                rows = fetch_window(rows_of, job.span, bar_ms, lambda: pacer.nap(EMPTY_PAUSE_SECONDS))
+            except TooOldError:
+                if kept is None:
+                    raise
+                return
+            page = to_page(rows, job.symbol, wanted.last, bar)
+            old = (kept or {}).get(job.symbol, {}).get(job.span)
+            if old is not None:
+                page = in_order([page, without_broken(old)])
+            write_page(folders[job.symbol], job.span, page)
+
+        n_bars = len(folders) * length(wanted) // bar_ms
+        n_kept = n_bars - sum(length(job.span) for job in jobs) // bar_ms
+        seen = sys.stderr.isatty()
+        try:
+            with tqdm(
+                total=n_bars,
+                initial=n_kept,
+                desc="fetch",
+                unit=" candles",
+                mininterval=0.1 if seen else LOG_SECONDS,
+                bar_format=None if seen else LOG_LINE,
+            ) as progress:
+                for job in run_all(work, connections, jobs, pacer):
+                    progress.update(length(job.span) // bar_ms)
+        except TooOldError:
+            raise
+        except InputError as error:
+            raise InputError(f"{error} {in_words(still_missing(folders, wanted))}") from None
+
+
+def check_known(exchange: Any, params: FetchParams) -> None:
+    """Raise InputError unless the exchange has the candles of every symbol at this timeframe."""
+    if not exchange.has["fetchOHLCV"]:
+        raise InputError(f"fetch.exchange.name must be an exchange with candles; received {exchange.id!r}.")
+    if params.timeframe not in exchange.timeframes:
+        raise InputError(
+            f"fetch.timeframe must be one of {exchange.id}'s, {', '.join(exchange.timeframes)}; "
+            f"received {params.timeframe!r}."
+        )
+    for symbol in params.symbols:
+        if symbol not in exchange.markets:
+            raise InputError(
+                f"fetch.symbols must be markets of {exchange.id}; "
+                f"received {symbol!r}{nearest(symbol.upper(), '', list(exchange.markets))}."
+            )
+
+
+def plan(exchange: Any, missing: Spans, folders: Folders, bar_ms: int, wanted: Span) -> list[Job]:
+    """The pages to be fetched: of each symbol the oldest first, so that one that can't be had shows early.
+
+    Two rows are left for the neighbours that are asked for as well.
+    """
+    lanes = []
+    for symbol, spans in missing.items():
+        limit = exchange.feature_value(symbol, "fetchOHLCV", "limit") or USUAL_LIMIT
+        lane = []
+        for span in spans:
+            guarded = span.first == wanted.first or is_kept(folders[symbol], span.first - bar_ms)
+            lane += [
+                Job(symbol, page, limit, guarded and page.first == span.first)
+                for page in cut(span, max(1, limit - 2) * bar_ms)
+            ]
+        lanes.append(lane)
+    return [job for jobs in zip_longest(*lanes) for job in jobs if job]
+
+
+def in_words(missing: Spans) -> str:
+    """What is missing, for someone who will run it again."""
+    if not missing:
+        return "All candles have come, and are kept for the next run."
+    spans = [
+        f"{symbol} from {span.first * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M} "
+        f"to {span.last * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M}"
+        for symbol, spans in missing.items()
+        for span in spans
+    ]
+    more = f" and {len(spans) - N_SHOWN} more" if len(spans) > N_SHOWN else ""
+    return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}. What came is kept for the next run."
