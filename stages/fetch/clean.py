@@ -28,6 +28,10 @@ OTHER_STEPS = 24  # equal ones in a row: bars without trades, which exchanges le
 N_SHOWN = 10  # in an error
 
 
+class DisagreementError(InputError):
+    """Two rows of one time differ: neither can be taken for the true one."""
+
+
 class Cleaned(NamedTuple):
     """A symbol's candles, COLUMNS; how many rows came twice or out of order; and rows that break a rule.
 
@@ -103,12 +107,12 @@ def in_words(table: pd.DataFrame) -> list[str]:
 
 
 def check_agreement(table: pd.DataFrame, symbol: str, way_out: str = "") -> None:
-    """Raise InputError where two rows of one time differ; rows must be sorted by time, and each once."""
+    """Raise DisagreementError where two rows of one time differ; rows must be in order, and each once."""
     again = table["open_time"].duplicated().to_numpy()
     if again.any():
         place = int(again.argmax())
         first, second = in_words(table.iloc[place - 1 : place + 1])
-        raise InputError(
+        raise DisagreementError(
             f"fetch.symbols: {symbol} must have one candle a time; received {first} and {second} "
             f"at {table['open_time'].iloc[place]}{way_out}."
         )
@@ -217,7 +221,7 @@ def holes(open_time: pd.Series, params: FetchParams) -> tuple[pd.Series, list[in
     after = last - (last - params.end_time) // bar * bar
     opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
     steps = opens.diff()
-    lacks = steps > bar
+    lacks = steps >= 2 * bar
     return opens.shift()[lacks] + bar, [step // bar - 1 for step in steps[lacks]]
 
 

@@ -442,6 +442,16 @@ def test_gaps_lie_in_the_window_whatever_its_ends(
     assert sorted([candle, *missing]) == held.to_list()
 
 
+def test_a_step_longer_than_a_bar_is_no_gap_of_none():
+    """Bars of three days may start on any day: where one starts a day later, no candle is missing."""
+    params = FetchParams.model_validate(
+        fetch_settings(timeframe="3d", start="2022-01-03", end="2022-01-16")
+    )
+    opens = pd.Series(pd.to_datetime(["2022-01-03", "2022-01-06", "2022-01-10", "2022-01-13"], utc=True))
+
+    assert gaps(opens, params) == []
+
+
 @pytest.mark.parametrize("n_missing", [1, 5, 47, 48])
 @pytest.mark.parametrize("place", ["inside", "trailing"])
 def test_a_gap_may_be_as_long_as_the_setting(

@@ -6,9 +6,9 @@ import pandas as pd
 
 from stages.common.errors import InputError
 from stages.common.tables import file_name
-from stages.fetch.clean import MILLISECOND, check_agreement
+from stages.fetch.clean import MILLISECOND, DisagreementError, check_agreement
 from stages.fetch.exchange.connection import endpoint_tag, say
-from stages.fetch.exchange.doubt import doubtful
+from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import Folders, download, in_words, still_missing
 from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order, kept_spans, lacking, read_pages
 from stages.fetch.exchange.window import check_window, span_of
@@ -71,8 +71,8 @@ def ask_again(
 ) -> dict[str, Pages]:
     """The pages, after those in doubt that an earlier run kept were asked for once more.
 
-    First those at the edges of doubtful gaps; the rest of them if that has brought anything. What was kept
-    stays where nothing better comes, and if the exchange can't be asked.
+    First those at the edges of doubtful gaps; the rest of them if that has brought any candle. What was
+    kept stays where nothing better comes, and if the exchange can't be asked. Raises DisagreementError.
     """
     for wide in (False, True):
         in_doubt = {
@@ -86,16 +86,23 @@ def ask_again(
         in_doubt = {symbol: spans for symbol, spans in in_doubt.items() if spans}
         if not in_doubt:
             break
-        n_rows = sum(len(page) for found in pages.values() for page in found.values())
+        before = n_candles(pages)
         try:
-            download(in_doubt, folders, params, now, pages)
+            download(in_doubt, folders, params, now)
+        except DisagreementError:
+            raise
         except InputError as error:
             say(f"fetch: candles that an earlier run may have missed can't be asked for again: {error}")
             break
         pages = complete(folders, params, now)
-        if sum(len(page) for found in pages.values() for page in found.values()) == n_rows:
+        if n_candles(pages) == before:
             break
     return pages
+
+
+def n_candles(pages: dict[str, Pages]) -> int:
+    """In all pages of all symbols; one that two pages have counts twice."""
+    return sum(int((~is_broken(page)).sum()) for found in pages.values() for page in found.values())
 
 
 def rows_within(pages: Pages, params: FetchParams) -> pd.DataFrame:

@@ -3,10 +3,15 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import bar_length
+from stages.common.bars import Bools, bar_length
 from stages.fetch.clean import MILLISECOND, breaks_any, broken_rules, holes
-from stages.fetch.exchange.pages import EPOCH, Pages, Span
+from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order
 from stages.fetch.params import FetchParams
+
+
+def is_broken(rows: pd.DataFrame) -> Bools:
+    """Which rows are no candles; shape (n_rows,)."""
+    return breaks_any(broken_rules(rows))
 
 
 def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: bool) -> list[Span]:
@@ -24,16 +29,20 @@ def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: 
     chosen = (n_bars > params.max_gap_bars) | (starts < opens.iloc[0]) | (starts > opens.iloc[-1])
     first = ((starts[chosen] - EPOCH) // MILLISECOND).to_numpy()
     last = first + (n_bars[chosen] - 1) * bar_ms
-    found = []
-    for span, page in pages.items():
-        holds_an_edge = [(span.first <= edge) & (edge < span.last) for edge in (first, last)]
-        overlaps = (first < span.last) & (span.first <= last)
-        in_doubt = overlaps if wide else holds_an_edge[0] | holds_an_edge[1]
-        if in_doubt.any() or breaks_any(broken_rules(page)).any():
-            found.append(span)
-    return found
+    stretches = [(first, last)] if wide else [(first, first), (last, last)]
+    return [
+        span
+        for span, page in pages.items()
+        if is_broken(page).any()
+        or any(((begin < span.last) & (span.first <= end)).any() for begin, end in stretches)
+    ]
 
 
-def without_broken(page: pd.DataFrame) -> pd.DataFrame:
-    """A page's rows that are candles."""
-    return page[~breaks_any(broken_rules(page))]
+def joined(new: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
+    """A page that was asked for again: all times of both; where one has a candle, no row that is none.
+
+    What is broken in both is as it came last. Two candles that differ stay both, to be refused.
+    """
+    old = old[~(is_broken(old) & old["open_time"].isin(new["open_time"]))]
+    new = new[~(is_broken(new) & new["open_time"].isin(old["open_time"]))]
+    return in_order([new, old])

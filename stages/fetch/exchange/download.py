@@ -13,20 +13,19 @@ from tqdm import tqdm
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.params import nearest
-from stages.fetch.clean import MILLISECOND
+from stages.fetch.clean import MILLISECOND, DisagreementError, check_agreement
 from stages.fetch.exchange.connection import clock_of, load_markets, one_line_errors, open_exchange, twin
-from stages.fetch.exchange.doubt import without_broken
+from stages.fetch.exchange.doubt import joined
 from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.pages import (
     EPOCH,
-    Pages,
     Span,
     cut,
-    in_order,
-    is_kept,
     kept_spans,
     lacking,
+    last_candle,
     length,
+    read_pages,
     write_page,
 )
 from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
@@ -52,20 +51,15 @@ def still_missing(folders: Folders, wanted: Span) -> Spans:
     return {symbol: spans for symbol, spans in missing.items() if spans}
 
 
-def download(
-    missing: Spans,
-    folders: Folders,
-    params: FetchParams,
-    now: pd.Timestamp,
-    kept: dict[str, Pages] | None = None,
-) -> None:
-    """Fetch and keep what is missing, or replaces the pages kept; raises InputError if it can't be had.
+def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Timestamp) -> None:
+    """Fetch and keep stretches that are missing, or pages that are kept, to be joined with what comes.
 
-    Of a page that was kept, every candle stays; it stays as it is where its time is too long ago by now.
+    Raises InputError, which says what is still missing, if they can't be had. A page that is kept stays
+    as it is where its time is too long ago by now.
     """
     bar, wanted, pacer = bar_length(params.timeframe), span_of(params), Pacer()
     bar_ms = bar // MILLISECOND
-    for symbol in missing:
+    for symbol in wanting:
         folders[symbol].mkdir(parents=True, exist_ok=True)
     with ExitStack() as opened:
         exchange = opened.enter_context(closing(open_exchange(params.exchange.name, pacer)))
@@ -74,29 +68,32 @@ def download(
         check_window(params, now)
         with one_line_errors(params.exchange.name):
             check_known(exchange, params)
-            jobs = plan(exchange, missing, folders, bar_ms, wanted)
+            jobs = plan(exchange, wanting, folders, bar_ms, wanted)
         connections = [opened.enter_context(closing(twin(exchange))) for _ in jobs[:IN_FLIGHT]]
 
         def work(connection: Any, job: Job) -> None:
             rows_of = partial(rows_between, connection, job, params.timeframe, (now - EPOCH) // MILLISECOND)
+            old = read_pages(folders[job.symbol], job.span).get(job.span)
             try:
                 rows = fetch_window(rows_of, job.span, bar_ms, lambda: pacer.nap(EMPTY_PAUSE_SECONDS))
             except TooOldError:
-                if kept is None:
+                if old is None:
                     raise
                 return
             page = to_page(rows, job.symbol, wanted.last, bar)
-            old = (kept or {}).get(job.symbol, {}).get(job.span)
             if old is not None:
-                page = in_order([page, without_broken(old)])
+                page = joined(page, old)
+                check_agreement(
+                    page, job.symbol, f"; delete {folders[job.symbol]} to have them fetched anew"
+                )
             write_page(folders[job.symbol], job.span, page)
 
-        n_bars = len(folders) * length(wanted) // bar_ms
-        n_kept = n_bars - sum(length(job.span) for job in jobs) // bar_ms
+        n_asked = sum(length(job.span) for job in jobs) // bar_ms
+        n_kept = max(0, len(folders) * length(wanted) // bar_ms - n_asked)
         seen = sys.stderr.isatty()
         try:
             with tqdm(
-                total=n_bars,
+                total=n_kept + n_asked,
                 initial=n_kept,
                 desc="fetch",
                 unit=" candles",
@@ -105,7 +102,7 @@ def download(
             ) as progress:
                 for job in run_all(work, connections, jobs, pacer):
                     progress.update(length(job.span) // bar_ms)
-        except TooOldError:
+        except (DisagreementError, TooOldError):
             raise
         except InputError as error:
             raise InputError(f"{error} {in_words(still_missing(folders, wanted))}") from None
@@ -128,20 +125,22 @@ def check_known(exchange: Any, params: FetchParams) -> None:
             )
 
 
-def plan(exchange: Any, missing: Spans, folders: Folders, bar_ms: int, wanted: Span) -> list[Job]:
+def plan(exchange: Any, wanting: Spans, folders: Folders, bar_ms: int, wanted: Span) -> list[Job]:
     """The pages to be fetched: of each symbol the oldest first, so that one that can't be had shows early.
 
-    Two rows are left for the neighbours that are asked for as well.
+    Two rows are left for the neighbours that are asked for as well. A page that is kept stays one.
     """
     lanes = []
-    for symbol, spans in missing.items():
+    for symbol, spans in wanting.items():
         limit = exchange.feature_value(symbol, "fetchOHLCV", "limit") or USUAL_LIMIT
+        kept = kept_spans(folders[symbol], wanted)
         lane = []
         for span in spans:
-            guarded = span.first == wanted.first or is_kept(folders[symbol], span.first - bar_ms)
+            before = Span(wanted.first, span.first)
+            known = last_candle(folders[symbol], before) if length(before) else span.first - bar_ms
+            pages = [span] if span in kept else cut(span, max(1, limit - 2) * bar_ms)
             lane += [
-                Job(symbol, page, limit, guarded and page.first == span.first)
-                for page in cut(span, max(1, limit - 2) * bar_ms)
+                Job(symbol, page, limit, known if page.first == span.first else None) for page in pages
             ]
         lanes.append(lane)
     return [job for jobs in zip_longest(*lanes) for job in jobs if job]

@@ -40,8 +40,10 @@ def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     # A single thread: two dozen pages may be written at a time, and more threads only get in their way.
     table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False, nthreads=1)
-    # With a checksum, or a bit that flips on the disk gives other prices, or fewer rows.
-    table = table.replace_schema_metadata({CHECKSUM: content_sha256(candles)})
+    # With a checksum, or a bit that flips on the disk gives other prices, or fewer rows. Of what will be
+    # read: Parquet has a single NaN.
+    checksum = content_sha256(table.to_pandas(ignore_metadata=True))
+    table = table.replace_schema_metadata({CHECKSUM: checksum})
     pq.write_table(table, beside, compression="zstd")
     beside.replace(path)
 
@@ -86,10 +88,15 @@ def read_page(path: Path) -> pd.DataFrame:
     return candles
 
 
-def is_kept(folder: Path, time: int) -> bool:
-    """Whether there is a candle that opens at a time, in ms since 1970."""
-    pages = read_pages(folder, Span(time, time + 1)).values()
-    return any((page["open_time"] == EPOCH + pd.Timedelta(time, "ms")).any() for page in pages)
+def last_candle(folder: Path, within: Span) -> int | None:
+    """When the last candle that is kept of a stretch opens, in ms since 1970; None if there is none."""
+    end = EPOCH + pd.Timedelta(within.last, "ms")
+    for span in reversed(kept_spans(folder, within)):
+        for page in read_pages(folder, span).values():
+            opens = page["open_time"][page["open_time"] < end]
+            if len(opens):
+                return (opens.max() - EPOCH) // pd.Timedelta("1ms")
+    return None
 
 
 def in_order(pages: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,14 +28,14 @@ class TooOldError(InputError):
 class Job(NamedTuple):
     """A page to be fetched; `limit`: the rows that the exchange sends at once.
 
-    `guarded`: rows that begin later than it and end later than asked mean that its first candles are gone;
-    so at the window's beginning, and behind a candle that is kept. Elsewhere it may be a gap.
+    `known`: from when to ask, in ms, to learn whether its first candles are gone, for the exchange has one
+    there, or should have: the last one kept before it, or the bar before the window. None amid others.
     """
 
     symbol: str
     span: Span
     limit: int
-    guarded: bool
+    known: int | None
 
 
 def run_all(
@@ -70,18 +71,17 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
     Raises InputError where it can't be had, TooOldError where that is so because it is too long ago: where
-    later candles come in place of a guarded page's first ones, twice, for once may be a mistake.
+    later candles come, past the end too, in place of the page's first ones, and again when asked from
+    `known` on. If that one comes, there is a gap.
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
     bar_ms = 1000 * exchange.parse_timeframe(timeframe)
-    beginning = job.guarded and asked.first < job.span.first
-    for _ in range(2):
+    known = job.known if asked.first < job.span.first else None
+    for since in (asked.first, known or asked.first):
         try:
             rows = ask(
                 exchange,
-                lambda: exchange.fetch_ohlcv(
-                    job.symbol, timeframe, asked.first, job.limit, {"until": until}
-                ),
+                partial(exchange.fetch_ohlcv, job.symbol, timeframe, since, job.limit, {"until": until}),
                 lambda: holds_rows(exchange.last_json_response),
             )
         except InputError as error:
@@ -90,7 +90,7 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
                 first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
                 raise too_old(exchange, job.symbol, first) from None
             raise InputError(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
-        late = beginning and rows and job.span.first + bar_ms <= rows[0][0] <= now_ms
+        late = known is not None and rows and job.span.first + bar_ms <= rows[0][0] <= now_ms
         if not (late and rows[-1][0] > until):
             return rows
     raise too_old(exchange, job.symbol, rows[0][0])

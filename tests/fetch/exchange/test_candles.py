@@ -509,6 +509,73 @@ def test_a_row_that_is_no_candle_heals(
     assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
 
 
+def break_once(server: ExchangeServer, hour: int, column: int, value: str) -> None:
+    """Have one value of one answer be another."""
+    left = [value]
+
+    def klines(query: Query) -> Answer:
+        rows = json.loads(server.honest_klines(query).body)
+        for row in rows:
+            if row[0] == FIRST_MS + hour * HOUR_MS and left:
+                row[column] = left.pop()
+        return as_json(rows)
+
+    server.klines = klines
+
+
+@pytest.mark.parametrize("between", ["nothing comes", "a smaller window"])
+def test_a_broken_row_isnt_forgotten_before_it_heals(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, between: str
+):
+    """However many runs pass in which the exchange doesn't say what is right."""
+    params = make_params(end="2022-01-10")
+    break_once(exchange_server, 150, 1, "0")
+    fetch_candles(params)
+    if between == "nothing comes":
+        exchange_server.klines = lambda _: Answer("[]")
+        fetch_candles(params)
+    else:
+        fetch_candles(make_params(end="2022-01-06"))
+    exchange_server.klines = exchange_server.honest_klines
+
+    found = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(found.reset_index(drop=True), market[:166], check_exact=True)
+
+
+def test_an_answer_that_disagrees_is_not_written_over_a_page(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """When a page is asked for again: it stops the run, which shows both; the next goes on as before."""
+    params = make_params(start="2022-01-02", end="2022-01-10")
+    fetch_candles(params)
+    break_once(exchange_server, 150, 5, "12345.0")
+
+    message = refusal(params)
+    assert "volume 12345.0" in message
+    assert "delete .cache" in message
+
+    found = fetch_candles(params)["BTC/USDT"]
+    assert_frame_equal(found.reset_index(drop=True), market[:166], check_exact=True)
+
+
+def test_a_page_longer_than_now_stays_one(
+    exchange_server: ExchangeServer,
+    market: pd.DataFrame,
+    make_params: MakeParams,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A lower limit, of a later ccxt, doesn't keep what was broken in it beside what is right."""
+    params = make_params(end="2022-01-10")
+    break_once(exchange_server, 150, 1, "0")
+    fetch_candles(params)
+    monkeypatch.setattr(ccxt.binance, "feature_value", lambda *_: 50)
+
+    found = fetch_candles(params)["BTC/USDT"]
+
+    assert_frame_equal(found.reset_index(drop=True), market[:166], check_exact=True)
+
+
 def test_no_request_reaches_into_the_future(exchange_server: ExchangeServer, make_params: MakeParams):
     """Though the bar behind the window is asked for as well: some exchanges refuse that."""
     now = pd.Timestamp("2022-01-05T00:02", tz="UTC")

@@ -265,11 +265,12 @@ def test_krakens_candles_pile_up_from_run_to_run(start: Start, make_params: Make
 
 
 @pytest.mark.parametrize("kind", [Kraken, KrakenByTime])
+@pytest.mark.parametrize("quiet", [[], [599], [598, 599]])
 def test_a_run_that_comes_too_late_for_kraken_makes_no_gap(
-    start: Start, make_params: MakeParams, kind: type[Kraken]
+    start: Start, make_params: MakeParams, kind: type[Kraken], quiet: list[int]
 ):
     """Candles that are kept no more at either place aren't taken for a quiet market's, however few."""
-    layout = Layout(0, 1400, [])
+    layout = Layout(0, 1400, quiet)
     server = start(kind, layout)
     market = server.times, server.rows
     at_hour(server, market, 600)
@@ -281,6 +282,21 @@ def test_a_run_that_comes_too_late_for_kraken_makes_no_gap(
     for _ in range(2):
         message = refusal(server, make_params, 0, 1330)
         assert f"fetch.start must be {iso(oldest)} or later" in message
+
+
+@pytest.mark.parametrize("kind", PAGED)
+@pytest.mark.parametrize("quiet", [[99], [100, 101], [98, 99, 100, 101]])
+def test_a_quiet_market_between_two_windows_is_a_gap(
+    start: Start, make_params: MakeParams, kind: type[Exchange], quiet: list[int]
+):
+    """Also on exchanges that heed no end, which send later candles in place of those that aren't there."""
+    layout = Layout(0, 300, quiet)
+    server = start(kind, layout)
+    fetch(server, make_params, 0, 100)
+
+    found = fetch(server, make_params, 0, 200)
+
+    assert found["open_time"].tolist() == market_of(layout)["open_time"].tolist()[: 200 - len(quiet)]
 
 
 @pytest.mark.parametrize("kind", [Kraken, KrakenByTime])

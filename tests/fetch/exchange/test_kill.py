@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
@@ -17,6 +18,15 @@ from tests.fetch.conftest import ROOT
 from tests.fetch.exchange.conftest import HOUR_MS, kept_spans, outputs, write_params
 from tools.exchange_server import Answer, ExchangeServer, Query
 
+STAGE = ["-m", "stages.fetch"]
+# Tests that run in the background may ignore SIGINT, and so would the stage.
+HEEDS_CTRL_C = [
+    "-c",
+    (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('stages.fetch', run_name='__main__')"
+    ),
+]
 N_REQUESTS = 54  # of a whole fetch: 51 pages, and some gaps at their ends
 
 
@@ -30,13 +40,17 @@ def unbroken(server: ExchangeServer, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def start(
-    folder: Path, server: ExchangeServer, timeout_ms: int = 10_000, log: int | None = None
+    folder: Path,
+    server: ExchangeServer,
+    command: Sequence[str] = STAGE,
+    timeout_ms: int = 10_000,
+    log: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """The stage, as DVC runs it, in a process of its own; 50 requests a second at most."""
     (folder / "ccxt.json").write_text(json.dumps({**server.config, "rateLimit": 50, "timeout": timeout_ms}))
     write_params(folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CCXT_CONFIG": str(folder / "ccxt.json")}
-    return subprocess.Popen([sys.executable, "-m", "stages.fetch"], cwd=folder, env=environment, stderr=log)
+    return subprocess.Popen([sys.executable, *command], cwd=folder, env=environment, stderr=log)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +102,7 @@ def test_ctrl_c_ends_it_at_once(
         return Answer(" " * 1000, drip=drips, after=0 if drips else 100)
 
     monkeypatch.setattr(server, "klines", klines)
-    process = start(tmp_path, server, timeout_ms=200_000, log=subprocess.PIPE)
+    process = start(tmp_path, server, HEEDS_CTRL_C, timeout_ms=200_000, log=subprocess.PIPE)
     assert reached.wait(120)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)

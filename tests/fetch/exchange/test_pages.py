@@ -1,4 +1,5 @@
 import errno
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stages.fetch.exchange.pages import Span, cut, is_kept, lacking, read_pages, write_page
+from stages.fetch.exchange.pages import EPOCH, Span, cut, lacking, last_candle, read_pages, write_page
 from tests.conftest import MakeCandles
 
 TIMES = st.integers(-5, 40)
@@ -114,12 +115,30 @@ def test_a_page_with_fewer_rows_counts_as_none(tmp_path: Path, make_candles: Mak
     assert read_pages(tmp_path, Span(0, 10)) == {}
 
 
-@pytest.mark.parametrize(("time", "expected"), [(0, True), (3_600_000, False), (2 * 3_600_000, True)])
-def test_a_candle_is_kept_or_not(tmp_path: Path, make_candles: MakeCandles, *, time: int, expected: bool):
-    """By the time at which it opens."""
-    write_page(tmp_path, Span(0, 10**9), make_candles(5, missing=[1], start="1970-01-01"))
+@pytest.mark.parametrize(
+    ("first", "last", "expected"), [(0, 5, 4), (0, 4, 2), (0, 3, 2), (0, 1, 0), (0, 0, None), (9, 30, None)]
+)
+def test_the_last_candle_of_a_stretch(
+    tmp_path: Path, make_candles: MakeCandles, first: int, last: int, expected: int | None
+):
+    """In hours: before the stretch's end, whatever gaps there are; pages without a candle are passed by."""
+    hour = 3_600_000
+    candles = make_candles(5, missing=[1, 3], start="1970-01-01")
+    for begin, end in ((0, 3), (3, 9), (9, 30)):
+        opens = (candles["open_time"] - EPOCH) // pd.Timedelta("1h")
+        write_page(tmp_path, Span(begin * hour, end * hour), candles[(opens >= begin) & (opens < end)])
 
-    assert is_kept(tmp_path, time) is expected
+    found = last_candle(tmp_path, Span(first * hour, last * hour))
+
+    assert found == (None if expected is None else expected * hour)
+
+
+def test_every_kind_of_nan_is_one(tmp_path: Path, make_candles: MakeCandles):
+    """A price that isn't there has several patterns of bits, of which Parquet keeps one."""
+    page = make_candles(3).assign(volume=[math.nan, -math.nan, np.float64("-nan")])
+    write_page(tmp_path, Span(0, 10), page)
+
+    assert_frame_equal(read_pages(tmp_path, Span(0, 10))[Span(0, 10)], page)
 
 
 def test_other_files_are_left_alone(tmp_path: Path, make_candles: MakeCandles):
