@@ -148,7 +148,7 @@ def one_line_errors(name: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (ccxt.BaseError, OSError, *UNREADABLE) as error:
+    except (ccxt.BaseError, *UNREADABLE) as error:
         raise InputError(f"{complaint(name, error)}.") from None
 
 

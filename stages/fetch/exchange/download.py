@@ -68,12 +68,15 @@ def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Time
         check_window(params, now)
         with one_line_errors(params.exchange.name):
             check_known(exchange, params)
-            jobs = plan(exchange, wanting, folders, bar_ms, wanted)
+            kept = {symbol: {*kept_spans(folders[symbol], wanted)} for symbol in wanting}
+            jobs = plan(exchange, wanting, kept, folders, params)
         connections = [opened.enter_context(closing(twin(exchange))) for _ in jobs[:IN_FLIGHT]]
 
         def work(connection: Any, job: Job) -> None:
             rows_of = partial(rows_between, connection, job, params.timeframe, (now - EPOCH) // MILLISECOND)
-            old = read_pages(folders[job.symbol], job.span).get(job.span)
+            folder, old = folders[job.symbol], None
+            if job.span in kept[job.symbol]:
+                old = read_pages(folder, job.span).get(job.span)
             try:
                 rows = fetch_window(rows_of, job.span, bar_ms, lambda: pacer.nap(EMPTY_PAUSE_SECONDS))
             except TooOldError:
@@ -83,10 +86,8 @@ def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Time
             page = to_page(rows, job.symbol, wanted.last, bar)
             if old is not None:
                 page = joined(page, old)
-                check_agreement(
-                    page, job.symbol, f"; delete {folders[job.symbol]} to have them fetched anew"
-                )
-            write_page(folders[job.symbol], job.span, page)
+                check_agreement(page, job.symbol, f"; delete {folder} to have them fetched anew")
+            write_page(folder, job.span, page)
 
         n_asked = sum(length(job.span) for job in jobs) // bar_ms
         n_kept = max(0, len(folders) * length(wanted) // bar_ms - n_asked)
@@ -125,20 +126,21 @@ def check_known(exchange: Any, params: FetchParams) -> None:
             )
 
 
-def plan(exchange: Any, wanting: Spans, folders: Folders, bar_ms: int, wanted: Span) -> list[Job]:
+def plan(
+    exchange: Any, wanting: Spans, kept: dict[str, set[Span]], folders: Folders, params: FetchParams
+) -> list[Job]:
     """The pages to be fetched: of each symbol the oldest first, so that one that can't be had shows early.
 
     Two rows are left for the neighbours that are asked for as well. A page that is kept stays one.
     """
-    lanes = []
+    lanes, wanted, bar_ms = [], span_of(params), bar_length(params.timeframe) // MILLISECOND
     for symbol, spans in wanting.items():
         limit = exchange.feature_value(symbol, "fetchOHLCV", "limit") or USUAL_LIMIT
-        kept = kept_spans(folders[symbol], wanted)
         lane = []
         for span in spans:
             before = Span(wanted.first, span.first)
             known = last_candle(folders[symbol], before) if length(before) else span.first - bar_ms
-            pages = [span] if span in kept else cut(span, max(1, limit - 2) * bar_ms)
+            pages = [span] if span in kept[symbol] else cut(span, max(1, limit - 2) * bar_ms)
             lane += [
                 Job(symbol, page, limit, known if page.first == span.first else None) for page in pages
             ]
