@@ -75,15 +75,12 @@ def ask_again(
     kept stays where nothing better comes, and if the exchange can't be asked. Raises DisagreementError.
     """
     for wide in (False, True):
-        in_doubt = {
-            symbol: [
-                span
-                for span in doubtful(found, rows_within(found, params), params, wide=wide)
-                if span in kept[symbol]
-            ]
-            for symbol, found in pages.items()
-        }
-        in_doubt = {symbol: spans for symbol, spans in in_doubt.items() if spans}
+        in_doubt = {}
+        for symbol, found in pages.items():
+            candles = cut_to_window(in_order(found.values()), params)
+            spans = doubtful(found, candles, params, wide=wide)
+            if again := [span for span in spans if span in kept[symbol]]:
+                in_doubt[symbol] = again
         if not in_doubt:
             break
         before = n_candles(pages)
@@ -103,11 +100,6 @@ def ask_again(
 def n_candles(pages: dict[str, Pages]) -> int:
     """In all pages of all symbols; one that two pages have counts twice."""
     return sum(int((~is_broken(page)).sum()) for found in pages.values() for page in found.values())
-
-
-def rows_within(pages: Pages, params: FetchParams) -> pd.DataFrame:
-    """What a symbol's pages have of the window, in time's order."""
-    return cut_to_window(in_order(pages.values()), params)
 
 
 def candles_of(pages: Pages, symbol: str, folder: Path, params: FetchParams) -> pd.DataFrame:

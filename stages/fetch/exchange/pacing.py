@@ -14,7 +14,7 @@ class StoppedError(Exception):
 
 
 class Pacer:
-    """Gives the threads that share it their turns."""
+    """Gives the threads that share it their turns, and knows what one of them has told the log."""
 
     def __init__(self) -> None:
         """The first request may go at once."""

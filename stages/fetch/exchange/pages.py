@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.fetch.clean import COLUMNS, content_sha256
+from stages.fetch.clean import COLUMNS, MILLISECOND, content_sha256
 
 SCHEMA = pa.schema(
     [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]
@@ -90,12 +90,12 @@ def read_page(path: Path) -> pd.DataFrame:
 
 def last_candle(folder: Path, within: Span) -> int | None:
     """When the last candle that is kept of a stretch opens, in ms since 1970; None if there is none."""
-    end = EPOCH + pd.Timedelta(within.last, "ms")
+    end = EPOCH + within.last * MILLISECOND
     for span in reversed(kept_spans(folder, within)):
         for page in read_pages(folder, span).values():
             opens = page["open_time"][page["open_time"] < end]
             if len(opens):
-                return (opens.max() - EPOCH) // pd.Timedelta("1ms")
+                return (opens.max() - EPOCH) // MILLISECOND
     return None
 
 

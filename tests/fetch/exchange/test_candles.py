@@ -446,13 +446,12 @@ def test_a_gap_no_longer_than_max_gap_bars_is_believed(
 ):
     """To its last bar; in a longer one, each run asks again."""
     change_rows(exchange_server, lambda row: None if 300 <= (row[0] - FIRST_MS) // HOUR_MS < 320 else row)
-    for bars, n_again in ((20, 0), (19, 1)):
+    for bars, again in ((20, False), (19, True)):
         params = make_params(end=WHOLE, max_gap_bars=bars)
         fetch_candles(params)
         exchange_server.queries.clear()
         fetch_candles(params)
-        assert len([query for query in exchange_server.queries if query["limit"] == "1000"]) >= n_again
-        assert bool(exchange_server.queries) == bool(n_again)
+        assert bool(exchange_server.queries) is again
 
 
 def test_what_was_in_doubt_stays_if_it_cant_be_asked_for(
@@ -485,32 +484,8 @@ def test_a_worse_answer_replaces_no_candle(
     assert_frame_equal(fetch_candles(params)["BTC/USDT"], first, check_exact=True)
 
 
-@pytest.mark.parametrize("hour", [500, 996, 1001, 1995, 1996])
-def test_a_row_that_is_no_candle_heals(
-    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, hour: int
-):
-    """In the next run, also where two pages have it, and may disagree in this one."""
-    params, n_left = make_params(end=WHOLE), [1]
-
-    def klines(query: Query) -> Answer:
-        rows = json.loads(exchange_server.honest_klines(query).body)
-        for row in rows:
-            if row[0] == FIRST_MS + hour * HOUR_MS and n_left:
-                n_left.pop()
-                row[1] = "0"
-        return as_json(rows)
-
-    exchange_server.klines = klines
-    with suppress(InputError):
-        assert fetch_candles(params)["BTC/USDT"]["open"].min() == 0
-    assert not n_left
-
-    found = fetch_candles(params)["BTC/USDT"]
-    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
-
-
-def break_once(server: ExchangeServer, hour: int, column: int, value: str) -> None:
-    """Have one value of one answer be another."""
+def break_once(server: ExchangeServer, hour: int, column: int, value: str) -> list[str]:
+    """Have one value of one answer be another; gives the values still to come."""
     left = [value]
 
     def klines(query: Query) -> Answer:
@@ -521,6 +496,21 @@ def break_once(server: ExchangeServer, hour: int, column: int, value: str) -> No
         return as_json(rows)
 
     server.klines = klines
+    return left
+
+
+@pytest.mark.parametrize("hour", [500, 996, 1001, 1995, 1996])
+def test_a_row_that_is_no_candle_heals(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, hour: int
+):
+    """In the next run, also where two pages have it, and may disagree in this one."""
+    params, left = make_params(end=WHOLE), break_once(exchange_server, hour, 1, "0")
+    with suppress(InputError):
+        assert fetch_candles(params)["BTC/USDT"]["open"].min() == 0
+    assert not left
+
+    found = fetch_candles(params)["BTC/USDT"]
+    assert_frame_equal(found.reset_index(drop=True), market, check_exact=True)
 
 
 @pytest.mark.parametrize("between", ["nothing comes", "a smaller window"])
