@@ -17,6 +17,8 @@ from stages.common.bars import Floats, Ints, bar_length
 from stages.fetch.params import FetchParams, SimulatedParams
 
 START_PRICE = 30_000.0
+PRICE_DECIMALS = 2  # a tick of .01, as Binance has it for BTC/USDT
+VOLUME_DECIMALS = 5
 ANNUAL_VOLATILITY = 0.52  # of the price, jumps included
 COMMON_SHARE = 0.85  # of the variance of every shock to returns and to log variance
 
@@ -82,13 +84,22 @@ def simulate(
     return pd.DataFrame(
         {
             "open_time": open_time,
-            "open": START_PRICE * np.exp(np.concatenate([[0.0], bar_close[:-1]])),
-            "high": START_PRICE * np.exp(high.reshape(shape).max(axis=1)),
-            "low": START_PRICE * np.exp(low.reshape(shape).min(axis=1)),
-            "close": START_PRICE * np.exp(bar_close),
-            "volume": volume.reshape(shape).sum(axis=1),
+            "open": in_ticks(np.concatenate([[0.0], bar_close[:-1]])),
+            "high": in_ticks(high.reshape(shape).max(axis=1)),
+            "low": in_ticks(low.reshape(shape).min(axis=1)),
+            "close": in_ticks(bar_close),
+            "volume": np.round(volume.reshape(shape).sum(axis=1), VOLUME_DECIMALS),
         }
     )
+
+
+def in_ticks(log_price: Floats) -> Floats:
+    """Prices from logs over START_PRICE, in whole ticks and at least one; shape as it comes.
+
+    As an exchange gives them. It also drops the last bits, in which processors and math libraries differ.
+    """
+    tick = 10.0**-PRICE_DECIMALS
+    return np.maximum(np.round(START_PRICE * np.exp(log_price), PRICE_DECIMALS), tick)
 
 
 def stream(seed: int, owner: str, purpose: str) -> np.random.Generator:
