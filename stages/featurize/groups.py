@@ -28,15 +28,17 @@ def make_features(
 ) -> pd.DataFrame:
     """close_time and every column of the groups in `params`, for the rows where all are finite.
 
-    Row t uses candles up to t of its stretch alone. Each stretch loses its first `params.lookback_bars`
-    rows. Raises InputError if no row is left.
+    As float32, for the networks use no more digits. Row t uses candles up to t of its stretch alone. Each
+    stretch loses its first `params.lookback_bars` rows. Raises InputError if no row is left.
     """
     stretch = stretches(candles["open_time"], bar, bridge_bars)
     parts = [
         stretch_features(part.reset_index(drop=True), bar, params) for _, part in candles.groupby(stretch)
     ]
     features = pd.concat(parts, ignore_index=True)
-    finite = np.isfinite(features.drop(columns="close_time")).all(axis=1)
+    names = features.columns.drop("close_time")
+    features[names] = features[names].astype(np.float32)
+    finite = np.isfinite(features[names]).all(axis=1)
     if not finite.any():
         raise InputError(
             f"featurize.groups and windows look back over {params.lookback_bars} bars, so a stretch of "
