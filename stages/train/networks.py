@@ -14,6 +14,7 @@ from stages.train.params import TrainParams
 
 CLIP = 10.0  # standard deviations: one crash must not outweigh a year
 PREDICTION_BATCH = 2048
+MOST_COLUMNS = 256  # of one product: from some 400 on, TensorFlow cuts it to fit the processor's cache
 
 
 def make_repeatable(seed: int) -> None:
@@ -53,7 +54,17 @@ def gru(x: Any, units: int) -> Any:
 
 def dense(x: Any, units: int) -> Any:
     """A hidden layer that sees all of the window at once; (n, window, n_features) to (n, units)."""
-    return keras.layers.Dense(units, activation="relu")(keras.layers.Flatten()(x))
+    return DenseInParts(units, activation="relu")(keras.layers.Flatten()(x))
+
+
+class DenseInParts(keras.layers.Dense):  # type: ignore[misc]  # Keras has no types
+    """A dense layer whose sums are taken in the same order on every processor."""
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG002, FBT001  (as Keras has it)
+        """Outputs (n, units) of inputs (n, n_columns): the sum of products over MOST_COLUMNS at a time."""
+        spans = [slice(first, first + MOST_COLUMNS) for first in range(0, inputs.shape[1], MOST_COLUMNS)]
+        parts = [keras.ops.matmul(inputs[:, span], self.kernel[span]) for span in spans]
+        return self.activation(sum(parts[1:], parts[0]) + self.bias)
 
 
 BODIES = {"lstm": lstm, "gru": gru, "dense": dense}
