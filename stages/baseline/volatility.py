@@ -21,6 +21,7 @@ UP_TO_A_DAY = RETURNS[:3]  # of hourly bars
 DECAY = 0.94  # of squared returns a bar: RiskMetrics' figure for days
 
 PERCENT = 100.0  # GARCH's returns: the optimiser wants returns of about one
+DECIMALS = 8  # of these: the optimiser makes 1e-4 of a parameter of a last bit, so there must be none
 PERSISTENCE = 0.999  # alpha + beta at most: BTC/USDT often asks for 1, and has no long-run variance then
 ALPHA, BETA, DEGREES = 0.05, 0.93, 5.0  # where the very first fit fails
 
@@ -98,7 +99,8 @@ def garch(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     in between, the variance is filtered with them. Shape (n_rows,); NaN before the first fit. Source:
     Bollerslev (1987), Review of Economics and Statistics 69(3), 542-547.
     """
-    percent_return, y = PERCENT * rows["log_return"].to_numpy(), rows["y"].to_numpy()
+    percent_return = np.round(PERCENT * rows["log_return"].to_numpy(), DECIMALS)
+    y = rows["y"].to_numpy()
     forecast, model = np.full(len(rows), np.nan), None
     for past, ahead in refits(rows["close_time"], rows["label_end"], usable(rows, "y"), params.slow()):
         first, now = past[0], ahead.start
