@@ -15,13 +15,15 @@ from stages.label.params import LabelParams
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-CHANGES_NO_OUTPUT = ROOT / "stages/common/params.py"
+CHANGES_NO_OUTPUT = {ROOT / "stages/common/params.py"}
 
 
-def module_path(name: str) -> Path | None:
-    """The file of a module of this project, None for others."""
-    path = ROOT / (name.replace(".", "/") + ".py")
-    return path if path.is_file() else None
+def files_of(name: str) -> Iterator[Path]:
+    """The files that Python runs to import a module of this project; none for others."""
+    *packages, last = name.split(".")
+    folders = [ROOT.joinpath(*packages[: depth + 1]) for depth in range(len(packages))]
+    files = [*(folder / "__init__.py" for folder in folders), ROOT.joinpath(*packages, f"{last}.py")]
+    yield from (file for file in files if file.is_file())
 
 
 def template(node: ast.expr) -> str:
@@ -52,7 +54,7 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
     todo = [path]
     while todo:
         module = todo.pop()
-        if module in found or module == CHANGES_NO_OUTPUT:
+        if module in found or module in CHANGES_NO_OUTPUT:
             continue
         found.add(module)
         tree = ast.parse(module.read_text(encoding="utf-8"))
@@ -67,7 +69,7 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
             name = name.replace("${task}", task).replace("${params.source}", source)
             assert "$" not in name, f"{module} imports {name}: unknown placeholder"
             names.append(name)
-        todo += [found_path for name in names if (found_path := module_path(name))]
+        todo += [file for name in names for file in files_of(name)]
     return found
 
 
@@ -145,7 +147,7 @@ def test_a_stage_imports_its_own_folder_and_common_alone(path):
     )
 
     for name in names:
-        assert name.split(".")[:2] in (["stages", floor], ["stages", "common"])
+        assert name.split(".")[:2] in (["stages"], ["stages", floor], ["stages", "common"])
 
 
 def test_every_output_is_read_or_is_a_result():

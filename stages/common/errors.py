@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from stages import SETTINGS, otherwise
+
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -12,7 +14,15 @@ class InputError(ValueError):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; what the user can mend, or has stopped, becomes one line on stderr and exit status 1."""
+    """Call `main`; what the user can mend, or has stopped, becomes one line on stderr and exit status 1.
+
+    Says first which settings of the processor aren't the project's own.
+    """
+    for name, value in otherwise().items():
+        print(
+            f"note: {name} is {value}, not {SETTINGS[name]!r}: bytes may differ from other machines'.",
+            file=sys.stderr,
+        )
     try:
         main()
     except InputError as error:

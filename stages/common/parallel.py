@@ -1,10 +1,14 @@
 """One map over what splits: symbols, folds, seeds."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from joblib import Parallel, delayed
 from tqdm import tqdm
+
+from stages import SETTINGS, otherwise
+from stages.common.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,5 +23,18 @@ def parallel_map(
     parameter of a stage. A single item runs right here.
     """
     jobs = 1 if len(items) == 1 else -1
-    results = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(item) for item in items)
+    work = delayed(partial(as_here, function, otherwise()))
+    results = Parallel(n_jobs=jobs, return_as="generator")(work(item) for item in items)
     return list(tqdm(results, total=len(items), desc=description, disable=True if jobs == 1 else None))
+
+
+def as_here(function: Callable[[Item], Result], exceptions: dict[str, str | None], item: Item) -> Result:
+    """`function(item)`, in whatever process; `exceptions`: the caller's from the settings of the processor.
+
+    Raises InputError where the caller has none and this process has: its last bits would be others.
+    """
+    if otherwise() and not exceptions:
+        raise InputError(
+            f"every process of a stage must have the settings {SETTINGS}; received {otherwise()}."
+        )
+    return function(item)
