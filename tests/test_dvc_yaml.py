@@ -15,7 +15,7 @@ from stages.label.params import LabelParams
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-CHANGES_NO_OUTPUT = {ROOT / "stages/common/params.py"}
+CHANGES_NO_OUTPUT = {ROOT / "stages/common/params.py", ROOT / "stages/common/environment.py"}
 
 
 def files_of(name: str) -> Iterator[Path]:

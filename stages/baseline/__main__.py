@@ -11,6 +11,7 @@ from stages.baseline.refit import Forecaster
 from stages.baseline.rows import make_rows
 from stages.baseline.sizing import SIZING
 from stages.common.bars import Floats, bar_length
+from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
@@ -39,6 +40,7 @@ def main() -> None:
             print(
                 f"{symbol}: {len(table)} rows, {unfitted} of them before every baseline had its first fit"
             )
+    record("baseline")
 
 
 def forecast_all(

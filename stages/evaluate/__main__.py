@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common.bars import bar_length
+from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.params import load_params, load_value
 from stages.common.tables import fresh_folder, read_table, read_tables, write_table
@@ -57,6 +58,7 @@ def main() -> None:
     n_lost = len(predictions) - len(rows)
     print(f"evaluate: {len(rows)} rows, {n_lost} left out for want of a baseline's forecast")
     print(sentence(metrics, task))
+    record("evaluate")
 
 
 def read_symbols(folder: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from stages.common.bars import bar_length
+from stages.common.environment import record
 from stages.common.errors import run
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
@@ -27,6 +28,7 @@ def main() -> None:
     print(
         f"featurize: {rows} rows of {features[0].shape[1] - 1} columns; {lost} rows lost to the look-back"
     )
+    record("featurize")
 
 
 if __name__ == "__main__":

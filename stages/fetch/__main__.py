@@ -3,6 +3,7 @@
 import importlib
 import json
 
+from stages.common.environment import record
 from stages.common.errors import run
 from stages.common.params import load_params
 from stages.common.tables import file_name, fresh_folder, write_table
@@ -24,6 +25,7 @@ def main() -> None:
         (folder / "receipt.json").write_text(text + "\n", encoding="utf-8")
     for symbol, facts in summary["symbols"].items():
         print(f"fetch: {symbol}: {in_one_line(facts)}")
+    record("fetch")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from functools import partial
 import pandas as pd
 
 from stages.common.bars import bar_length
+from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
@@ -46,6 +47,7 @@ def main() -> None:
     print(
         f"label: {len(rows)} rows of {len(labels)} symbols, mean y {rows['y'].mean():.4g}; lost: {reasons}"
     )
+    record("label")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pandas as pd
 from dvclive import Live
 
 from stages.common.bars import bar_length
+from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.params import load_params, load_value
 from stages.common.tables import fresh_folder, read_table, read_tables, write_table
@@ -44,6 +45,7 @@ def main() -> None:
     write_curves({name: mean_curves(fits[name]) for name in folds if name != LIVE})
     write_models(network_spec(folds[LIVE], fits[LIVE][0], names, task, params), fits[LIVE], params.seeds)
     print_summary(rows, fits)
+    record("train")
 
 
 def read_rows(features: dict[str, pd.DataFrame], task: str, params: TrainParams) -> pd.DataFrame:

@@ -1,0 +1,70 @@
+"""Where results were made: versions, processor, settings. No stage reads it, and no hash counts it."""
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+import stages
+
+PATH = Path("results/environment.json")
+
+numpy_config: Any = np.show_config  # its types leave out what it returns
+
+# Those that calculate, or write what is hashed.
+PACKAGES = [
+    *("arch", "dvc", "dvclive", "joblib", "keras", "matplotlib", "numpy", "pandas", "pyarrow"),
+    *("scikit-learn", "scipy", "TA-Lib", "tensorflow"),
+]
+
+
+def record(stage: str) -> None:
+    """Write down in what environment a stage ran, beside what is known of the other stages."""
+    known = read()
+    PATH.parent.mkdir(exist_ok=True)
+    beside = PATH.with_name(f".{PATH.name}.{os.getpid()}")
+    beside.write_text(json.dumps(known | {stage: environment()}, indent=2) + "\n", encoding="utf-8")
+    beside.replace(PATH)
+
+
+def read() -> dict[str, Any]:
+    """What is written down so far; nothing where that can't be read."""
+    try:
+        known = json.loads(PATH.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def environment() -> dict[str, Any]:
+    """Of this process: versions, the processor and what numpy uses of it, BLAS kernels, settings."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "packages": {package: version(package) for package in PACKAGES},
+        "numpy_uses": numpy_config(mode="dicts")["SIMD Extensions"]["found"],
+        "blas_kernels": sorted({str(pool.get("architecture")) for pool in blas_pools()}),
+        "settings": stages.in_force(),
+    }
+
+
+def blas_pools() -> list[dict[str, Any]]:
+    """The BLAS libraries that this process has loaded."""
+    return [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
