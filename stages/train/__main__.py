@@ -18,6 +18,7 @@ from stages.train.params import TrainParams
 from stages.train.rows import label_rows, make_fold, predictions
 from stages.train.windows import stack_features, window_ends
 
+DIGITS = 6  # of losses and AUCs: more than a network's float32 can mean
 LIVE = "live"  # the fold that ends with the last row: its networks are shipped, its forecasts are not
 
 
@@ -72,7 +73,7 @@ def write_curves(curves: dict[str, pd.DataFrame]) -> None:
             for epoch, figures in of_fold.iterrows():
                 live.step = epoch
                 for name, value in figures.items():
-                    live.log_metric(f"fold_{fold}/{name}", value)
+                    live.log_metric(f"fold_{fold}/{name}", float(f"{value:.{DIGITS}g}"))
 
 
 def write_models(spec: dict[str, Any], fits: Sequence[Fit], seeds: Sequence[int]) -> None:
