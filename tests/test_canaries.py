@@ -31,9 +31,9 @@ CANARIES = {
         tests="tests/fetch/exchange/test_transfer.py",
     ),
     "a window that isn't over is accepted": Canary(
-        file="stages/fetch/exchange/window.py",
-        sound="(wanted.last - grid_ms(bar)) * MILLISECOND + bar",
-        leaky="(wanted.last - grid_ms(bar)) * MILLISECOND",
+        file="stages/fetch/grid.py",
+        sound="open_time.max() + bar_length(params.timeframe)",
+        leaky="open_time.max()",
         tests="tests/fetch/exchange/test_candles.py",
     ),
     "the candle that opens at the end is kept": Canary(

@@ -5,7 +5,6 @@ no candles. What can't is refused.
 """
 
 import hashlib
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +12,13 @@ import pandas as pd
 
 from stages.common.bars import Bools, bar_length
 from stages.common.errors import InputError
+from stages.fetch.grid import NIL, holes, off_grid, phase_of
 from stages.fetch.params import FetchParams
 
 PRICES = ["open", "high", "low", "close"]
 COLUMNS = ["open_time", *PRICES, "volume"]
 
-MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
-WEEK = pd.Timedelta("7D")
-MILLISECOND = pd.Timedelta("1ms")
+ON_GRID = "bars must open on the timeframe's grid, or all of them a number of quarter hours later"
 
 MOST_BROKEN = 0.01  # of the rows: with more, it is no table of candles
 SPIKE = 1.5  # times beyond the highs, or lows, of both neighbours
@@ -64,8 +62,9 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
     table = found.sort_values("open_time", kind="stable").drop_duplicates(ignore_index=True)
     check_agreement(table, symbol)
     check_step(table["open_time"], symbol, params.timeframe)
-    check_grid(table, symbol, bar_length(params.timeframe))
-    rules = broken_rules(table)
+    bar = bar_length(params.timeframe)
+    astray = off_grid(table["open_time"], bar, phase_of(table["open_time"], bar))
+    rules = {ON_GRID: astray, **broken_rules(table)}
     check_few(table, rules, symbol)
     candles = table[~breaks_any(rules)].reset_index(drop=True)
     check_gaps(candles["open_time"], symbol, params)
@@ -133,19 +132,8 @@ def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
         raise InputError(f"{rule} one every {in_a_row.iloc[0]} up to {open_time[in_a_row.index[0]]}.")
 
 
-def check_grid(table: pd.DataFrame, symbol: str, bar: pd.Timedelta) -> None:
-    """Raise InputError on the first row at a time at which no bar may open."""
-    astray = off_grid(table["open_time"], bar)
-    if astray.any():
-        row = table[astray][:1]
-        raise InputError(
-            f"fetch.symbols: {symbol} must have times on the timeframe's grid; "
-            f"received {in_words(row)[0]} at {row['open_time'].iloc[0]}."
-        )
-
-
 def broken_rules(table: pd.DataFrame) -> dict[str, Bools]:
-    """What makes a row a candle, and which rows break it; shape (n_rows,) each."""
+    """What makes a row a candle, its time aside, and which rows break it; shape (n_rows,) each."""
     prices, volume = table[PRICES].to_numpy(), table["volume"].to_numpy()
     _, high, low, _ = prices.T
     return {
@@ -164,6 +152,12 @@ def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
     lowest = np.fmin(low.shift(1), low.shift(-1))
     far = (high > SPIKE * highest) | (low < lowest / SPIKE)
     return {f"no price should be {SPIKE} times beyond those of both neighbours": far.to_numpy()}
+
+
+def some_of(found: list[str]) -> str:
+    """The first N_SHOWN of what an error lists, and how many more there are."""
+    more = f" and {len(found) - N_SHOWN:,} more" if len(found) > N_SHOWN else ""
+    return f"{', '.join(found[:N_SHOWN])}{more}"
 
 
 def breaks_any(rules: dict[str, Bools]) -> Bools:
@@ -196,35 +190,6 @@ def check_few(table: pd.DataFrame, rules: dict[str, Bools], symbol: str) -> None
         )
 
 
-def off_grid(open_time: pd.Series, bar: pd.Timedelta) -> Bools:
-    """Whether no bar may open at a time; shape (n_rows,)."""
-    return ((open_time - MONDAY) // MILLISECOND % grid_ms(bar) != 0).to_numpy()
-
-
-def grid_ms(bar: pd.Timedelta) -> int:
-    """Milliseconds between the moments at which a bar may open, counted from Monday, 00:00 UTC.
-
-    So bars of up to a day start at midnight. Exchanges differ on those that don't divide the week, such
-    as 3d, which may start on any day.
-    """
-    return math.gcd(bar // MILLISECOND, WEEK // MILLISECOND)
-
-
-def holes(open_time: pd.Series, params: FetchParams) -> tuple[pd.Series, list[int]]:
-    """Runs of candles that the window lacks: when each starts, and its length in bars.
-
-    The first may be from fetch.start to the first candle, the last from the last candle to fetch.end.
-    """
-    bar, first, last = bar_length(params.timeframe), open_time.iloc[0], open_time.iloc[-1]
-    # With the last bar before the window and the first one after it, its ends are gaps as others are.
-    before = first - ((first - params.start_time) // bar + 1) * bar
-    after = last - (last - params.end_time) // bar * bar
-    opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
-    steps = opens.diff()
-    lacks = steps >= 2 * bar
-    return opens.shift()[lacks] + bar, [step // bar - 1 for step in steps[lacks]]
-
-
 def gaps(open_time: pd.Series, params: FetchParams) -> list[dict[str, Any]]:
     """The holes, for the receipt."""
     return [
@@ -245,11 +210,10 @@ def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
         if n_bars > params.max_gap_bars and start > first
     ]
     if too_long:
-        more = f" and {len(too_long) - N_SHOWN:,} more" if len(too_long) > N_SHOWN else ""
         raise InputError(
             f"fetch.max_gap_bars must be at least the longest gap of {symbol} from its first candle to "
             f"fetch.end, {params.end}; received {params.max_gap_bars}, while it lacks "
-            f"{', '.join(too_long[:N_SHOWN])}{more}."
+            f"{some_of(too_long)}."
         )
 
 
@@ -288,6 +252,7 @@ def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
         "rows": len(opens),
         "first": opens.iloc[0].isoformat(),
         "last": opens.iloc[-1].isoformat(),
+        "phase": str(phase_of(opens, bar_length(params.timeframe))),
         "gaps": gaps(opens, params),
         "broken_rows_left_out": found.broken,
         "suspect_rows_kept": found.suspect,
@@ -308,8 +273,9 @@ def in_one_line(facts: dict[str, Any]) -> str:
         "duplicate rows dropped": facts.get("duplicate_rows_dropped", 0),
         "rows put in order": facts.get("out_of_order_rows_sorted", 0),
     }
+    late = "" if facts["phase"] == str(NIL) else f", bars open {facts['phase']} later than usual"
     return (
         f"{facts['rows']:,} candles, {facts['first']} to {facts['last']}, "
-        f"{missing:,} missing in {len(facts['gaps'])} gaps"
+        f"{missing:,} missing in {len(facts['gaps'])} gaps{late}"
         + "".join(f", {count:,} {what}" for what, count in counts.items() if count)
     )

@@ -4,7 +4,6 @@ import struct
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from stages.common.errors import InputError
 from stages.fetch.clean import (
     COLUMNS,
     N_SHOWN,
+    ON_GRID,
     OTHER_STEPS,
     Cleaned,
     clean,
@@ -312,17 +312,36 @@ def test_a_broken_row_beside_a_sound_one_is_refused(make_candles: MakeCandles):
     assert "close nan" in message
 
 
-def test_a_time_off_the_grid_is_refused(make_candles: MakeCandles):
-    """The error shows the row and its time."""
-    candles = make_candles(100)
-    astray = pd.Timestamp("2022-01-03T11:30", tz="UTC")
+@pytest.mark.parametrize("late", ["28min14.789s", "1ms", "59min59.999s", "30min"])
+def test_a_few_rows_off_the_grid_are_left_out(
+    make_candles: MakeCandles, make_params: MakeParams, late: str
+):
+    """Hours that open late, as Binance's after a halt in 2018, are listed like broken rows."""
+    params = make_params(end="2022-02-01")
+    candles = make_candles(500)
+    rows = range(100, 105)
+    moved = candles.copy()
+    moved.loc[100:104, "open_time"] += pd.Timedelta(late)
 
-    message = refusal(changed(candles, 11, open_time=astray))
+    found = clean(moved, SYMBOL, params.model_copy(update={"max_gap_bars": 500}))
 
-    assert message.startswith(
-        f"fetch.symbols: {SYMBOL} must have times on the timeframe's grid; received open "
-    )
-    assert f"volume {candles['volume'].iloc[11]} at {astray}." in message
+    assert_frame_equal(found.candles, without(candles, *rows), check_exact=True)
+    assert [fault["rule"] for fault in found.broken] == [ON_GRID] * 5
+    assert [pd.Timestamp(fault["open_time"]) for fault in found.broken] == [*moved["open_time"][100:105]]
+
+
+def test_more_rows_off_the_grid_are_refused(make_candles: MakeCandles):
+    """Half a table of other times isn't one of this timeframe, whichever half that is."""
+    for n_moved in (3, 84, 160):
+        candles = make_candles(WEEK_BARS)
+        candles.loc[: n_moved - 1, "open_time"] += pd.Timedelta("10min")
+
+        message = refusal(candles)
+
+        assert (
+            f"{SYMBOL} must have 99% sound rows or more; received {n_moved} broken ones of 168, " in message
+        )
+        assert message.endswith(f": {ON_GRID}.")
 
 
 def test_text_is_no_price(make_candles: MakeCandles):
@@ -372,32 +391,55 @@ def test_a_few_gaps_alike_are_gaps(make_candles: MakeCandles):
 
 
 @pytest.mark.parametrize(
-    ("timeframe", "start", "sound"),
+    ("timeframe", "start", "phase"),
     [
-        ("15m", "2022-01-03T00:15", True),
-        ("15m", "2022-01-03T00:05", False),
-        ("4h", "2022-01-03T04:00", True),
-        ("4h", "2022-01-03T02:00", False),
-        ("1d", "2022-01-03", True),
-        ("1d", "2022-01-03T01:00", False),
-        ("1w", "2022-01-03", True),
-        ("1w", "2022-01-04", False),
-        ("3d", "2022-01-04", True),
-        ("3d", "2022-01-04T12:00", False),
+        ("15m", "2022-01-03T00:15", "0 days 00:00:00"),
+        ("15m", "2022-01-03T00:05", None),
+        ("1h", "2022-01-03T00:30", "0 days 00:30:00"),
+        ("1h", "2022-01-03T00:59:59.999", None),
+        ("1h", "2022-01-03T00:20", None),
+        ("4h", "2022-01-03T04:00", "0 days 00:00:00"),
+        ("4h", "2022-01-03T02:00", "0 days 02:00:00"),
+        ("1d", "2022-01-03", "0 days 00:00:00"),
+        ("1d", "2022-01-03T16:00", "0 days 16:00:00"),
+        ("1d", "2022-01-02T18:30", "0 days 18:30:00"),
+        ("1d", "2022-01-03T16:00:01", None),
+        ("1w", "2022-01-03", "0 days 00:00:00"),
+        ("1w", "2022-01-06", "3 days 00:00:00"),
+        ("3d", "2022-01-04", "0 days 00:00:00"),
+        ("3d", "2022-01-04T12:00", "0 days 12:00:00"),
     ],
 )
-def test_grid_starts_at_midnight_and_weeks_on_mondays(
-    make_candles: MakeCandles, make_params: MakeParams, timeframe: str, start: str, *, sound: bool
+def test_all_bars_may_open_later_than_usual(
+    make_candles: MakeCandles, make_params: MakeParams, timeframe: str, start: str, phase: str | None
 ):
-    """Bars open where exchanges open them; 2022-01-03 is a Monday."""
-    times = pd.Timestamp(start, tz="UTC") + bar_length(timeframe) * np.arange(5)
+    """By whole quarter hours after midnight, or Monday 00:00 for weeks; the receipt says by how much."""
+    times = pd.date_range(start, periods=5, freq=bar_length(timeframe), tz="UTC", unit="ms")
     candles = make_candles(5).assign(open_time=times)
-    params = make_params(timeframe=timeframe, end="2022-03-01", max_gap_bars=100_000)
+    params = make_params(timeframe=timeframe, start="2022-01-02", end="2022-03-01", max_gap_bars=100_000)
 
-    if sound:
-        assert len(clean(candles, SYMBOL, params).candles) == 5
-    else:
-        assert "grid" in refusal(candles, params)
+    if phase is None:
+        assert refusal(candles, params).endswith(f": {ON_GRID}.")
+        return
+    found = clean(candles, SYMBOL, params)
+    facts = receipt({SYMBOL: found}, params)["symbols"][SYMBOL]
+    assert_frame_equal(found.candles, candles, check_exact=True)
+    assert facts["phase"] == phase
+    assert (f"bars open {phase} later than usual" in in_one_line(facts)) == (phase != "0 days 00:00:00")
+
+
+def test_the_few_that_open_as_usual_are_astray_where_the_others_open_later(make_candles: MakeCandles):
+    """The grid is that of the most."""
+    candles = make_candles(100)
+    candles.loc[candles.index != 50, "open_time"] += pd.Timedelta("30min")
+
+    found = clean(candles, SYMBOL, WEEK)
+
+    assert_frame_equal(found.candles, without(candles, 50), check_exact=True)
+    assert gaps(found.candles["open_time"], WEEK)[0] == {
+        "start": "2022-01-05T02:30:00+00:00",
+        "missing_bars": 1,
+    }
 
 
 @given(present=st.lists(st.booleans(), min_size=WEEK_BARS, max_size=WEEK_BARS).filter(any))
@@ -423,11 +465,12 @@ def test_gaps_and_rows_make_the_whole(present: list[bool]):
 def test_gaps_lie_in_the_window_whatever_its_ends(
     timeframe: str, start_minute: int, n_minutes: int, data: st.DataObject
 ):
-    """Also where its ends are off the grid, gaps and the candle between them are all that it holds."""
+    """Also where ends or bars are off the usual grid, gaps and the candle between them are all it holds."""
     bar, minute = bar_length(timeframe), pd.Timedelta("1min")
     start = MONDAY + start_minute * minute
     end = start + n_minutes * minute
-    held = pd.date_range(MONDAY, end, freq=bar, inclusive="left")
+    phase = data.draw(st.integers(0, 3)) * bar / 4
+    held = pd.date_range(MONDAY - bar + phase, end, freq=bar, inclusive="left")
     held = held[held >= start]
     if not len(held):
         return
@@ -525,6 +568,7 @@ def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_para
         "rows": 8,
         "first": "2022-01-03T00:00:00+00:00",
         "last": "2022-01-03T09:00:00+00:00",
+        "phase": "0 days 00:00:00",
         "gaps": [
             {"start": "2022-01-03T04:00:00+00:00", "missing_bars": 2},
             {"start": "2022-01-03T10:00:00+00:00", "missing_bars": 158},

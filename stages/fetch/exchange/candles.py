@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.tables import file_name
-from stages.fetch.clean import MILLISECOND, DisagreementError, check_agreement
+from stages.fetch.clean import DisagreementError, check_agreement
 from stages.fetch.exchange.connection import endpoint_tag, say
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import Folders, download, in_words, still_missing
 from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order, kept_spans, lacking, read_pages
 from stages.fetch.exchange.window import check_window, span_of
+from stages.fetch.grid import MILLISECOND
 from stages.fetch.params import FetchParams
 
 CACHE = Path(".cache/candles")
@@ -83,7 +85,7 @@ def ask_again(
                 in_doubt[symbol] = again
         if not in_doubt:
             break
-        before = n_candles(pages)
+        before = n_candles(pages, params)
         try:
             download(in_doubt, folders, params, now)
         except DisagreementError:
@@ -92,14 +94,15 @@ def ask_again(
             say(f"fetch: candles that an earlier run may have missed can't be asked for again: {error}")
             break
         pages = complete(folders, params, now)
-        if n_candles(pages) == before:
+        if n_candles(pages, params) == before:
             break
     return pages
 
 
-def n_candles(pages: dict[str, Pages]) -> int:
+def n_candles(pages: dict[str, Pages], params: FetchParams) -> int:
     """In all pages of all symbols; one that two pages have counts twice."""
-    return sum(int((~is_broken(page)).sum()) for found in pages.values() for page in found.values())
+    bar = bar_length(params.timeframe)
+    return sum(int((~is_broken(page, bar)).sum()) for found in pages.values() for page in found.values())
 
 
 def candles_of(pages: Pages, symbol: str, folder: Path, params: FetchParams) -> pd.DataFrame:

@@ -48,6 +48,10 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueErro
 Answer = TypeVar("Answer")
 
 
+class HopelessError(InputError):
+    """To ask for the same again is no use: something else has to change first."""
+
+
 def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
     """The exchange's ccxt object, with the options that CCXT_CONFIG adds. Raises InputError if unknown.
 
@@ -188,7 +192,8 @@ def words_in(value: Any) -> set[str]:
 def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) -> Answer:
     """What a call of ccxt's gives, once it is sound; tried again where that may help, and no more often.
 
-    Raises InputError where it can't help, or hasn't; StoppedError where another thread has met the end.
+    Raises HopelessError where it can't help, another InputError where it hasn't, and StoppedError where
+    another thread has met the end.
     """
     for tries in range(1, TRIES + 1):
         exchange.http_status = exchange.last_json_response = exchange.last_response_headers = None
@@ -200,9 +205,9 @@ def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) ->
             problem, status = complaint(exchange.id, error), exchange.http_status
             too_fast = says_too_fast(error, status)
             if status == 451 or (status == 403 and not too_fast):
-                raise InputError(region_block(exchange.id, status)) from None
+                raise HopelessError(region_block(exchange.id, status)) from None
             if not (too_fast or worth_another_try(error, status)):
-                raise InputError(f"{problem}.") from None
+                raise HopelessError(f"{problem}.") from None
         else:
             if sound():
                 return answer

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 
 from stages.common.bars import Bools, bar_length
-from stages.fetch.clean import MILLISECOND, breaks_any, broken_rules, holes
+from stages.fetch.clean import breaks_any, broken_rules
 from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order
+from stages.fetch.grid import MILLISECOND, holes, off_any_grid
 from stages.fetch.params import FetchParams
 
 
-def is_broken(rows: pd.DataFrame) -> Bools:
-    """Which rows are no candles; shape (n_rows,)."""
-    return breaks_any(broken_rules(rows))
+def is_broken(rows: pd.DataFrame, bar: pd.Timedelta) -> Bools:
+    """Which rows are no candles, or are of a time at which no bar may open; shape (n_rows,)."""
+    return breaks_any(broken_rules(rows)) | off_any_grid(rows["open_time"], bar)
 
 
 def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: bool) -> list[Span]:
@@ -23,26 +24,28 @@ def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: 
     """
     if candles.empty:
         return [*pages]
-    opens, bar_ms = candles["open_time"], bar_length(params.timeframe) // MILLISECOND
+    opens, bar = candles["open_time"], bar_length(params.timeframe)
     starts, lengths = holes(opens, params)
     n_bars = np.array(lengths, dtype="int64")
     chosen = (n_bars > params.max_gap_bars) | (starts < opens.iloc[0]) | (starts > opens.iloc[-1])
     first = ((starts[chosen] - EPOCH) // MILLISECOND).to_numpy()
-    last = first + (n_bars[chosen] - 1) * bar_ms
+    last = first + (n_bars[chosen] - 1) * (bar // MILLISECOND)
     stretches = [(first, last)] if wide else [(first, first), (last, last)]
     return [
         span
         for span, page in pages.items()
-        if is_broken(page).any()
+        if is_broken(page, bar).any()
         or any(((begin < span.last) & (span.first <= end)).any() for begin, end in stretches)
     ]
 
 
-def joined(new: pd.DataFrame, old: pd.DataFrame) -> pd.DataFrame:
+def joined(new: pd.DataFrame, old: pd.DataFrame, bar: pd.Timedelta) -> pd.DataFrame:
     """A page that was asked for again: all times of both; where one has a candle, no row that is none.
 
-    What is broken in both is as it came last. Two candles that differ stay both, to be refused.
+    What is broken in both is as it came last, and a time at which no bar may open is one that came last.
+    Two candles that differ stay both, to be refused.
     """
-    old = old[~(is_broken(old) & old["open_time"].isin(new["open_time"]))]
-    new = new[~(is_broken(new) & new["open_time"].isin(old["open_time"]))]
+    old = old[~off_any_grid(old["open_time"], bar)]
+    old = old[~(is_broken(old, bar) & old["open_time"].isin(new["open_time"]))]
+    new = new[~(is_broken(new, bar) & new["open_time"].isin(old["open_time"]))]
     return in_order([new, old])

@@ -13,8 +13,15 @@ from tqdm import tqdm
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.params import nearest
-from stages.fetch.clean import MILLISECOND, DisagreementError, check_agreement
-from stages.fetch.exchange.connection import clock_of, load_markets, one_line_errors, open_exchange, twin
+from stages.fetch.clean import DisagreementError, check_agreement
+from stages.fetch.exchange.connection import (
+    HopelessError,
+    clock_of,
+    load_markets,
+    one_line_errors,
+    open_exchange,
+    twin,
+)
 from stages.fetch.exchange.doubt import joined
 from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.pages import (
@@ -30,6 +37,7 @@ from stages.fetch.exchange.pages import (
 )
 from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
 from stages.fetch.exchange.window import check_window, span_of
+from stages.fetch.grid import MILLISECOND, UnfinishedError, check_closed
 from stages.fetch.params import FetchParams
 
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
@@ -83,9 +91,10 @@ def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Time
                 if old is None:
                     raise
                 return
-            page = to_page(rows, job.symbol, wanted.last, bar)
+            page = to_page(rows, job.symbol, wanted.last)
+            check_closed(page["open_time"], params, now)
             if old is not None:
-                page = joined(page, old)
+                page = joined(page, old, bar)
                 check_agreement(page, job.symbol, f"; delete {folder} to have them fetched anew")
             write_page(folder, job.span, page)
 
@@ -103,10 +112,12 @@ def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Time
             ) as progress:
                 for job in run_all(work, connections, jobs, pacer):
                     progress.update(length(job.span) // bar_ms)
-        except (DisagreementError, TooOldError):
+        except (DisagreementError, TooOldError, UnfinishedError):
             raise
         except InputError as error:
-            raise InputError(f"{error} {in_words(still_missing(folders, wanted))}") from None
+            missing = still_missing(folders, wanted)
+            rest = named(missing) if isinstance(error, HopelessError) else in_words(missing)
+            raise InputError(f"{error} {rest}") from None
 
 
 def check_known(exchange: Any, params: FetchParams) -> None:
@@ -152,6 +163,11 @@ def in_words(missing: Spans) -> str:
     """What is missing, for someone who will run it again."""
     if not missing:
         return "All candles have come, and are kept for the next run."
+    return f"{named(missing)} What came is kept for the next run."
+
+
+def named(missing: Spans) -> str:
+    """The first stretches that are missing, and how many more there are."""
     spans = [
         f"{symbol} from {span.first * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M} "
         f"to {span.last * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M}"
@@ -159,4 +175,4 @@ def in_words(missing: Spans) -> str:
         for span in spans
     ]
     more = f" and {len(spans) - N_SHOWN} more" if len(spans) > N_SHOWN else ""
-    return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}. What came is kept for the next run."
+    return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}."

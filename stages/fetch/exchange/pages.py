@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.fetch.clean import COLUMNS, MILLISECOND, content_sha256
+from stages.fetch.clean import COLUMNS, content_sha256
+from stages.fetch.grid import MILLISECOND
 
 SCHEMA = pa.schema(
     [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from stages.common.errors import InputError
-from stages.fetch.clean import COLUMNS, check_agreement, check_grid
-from stages.fetch.exchange.connection import ask, holds_rows
+from stages.fetch.clean import COLUMNS, check_agreement
+from stages.fetch.exchange.connection import HopelessError, ask, holds_rows
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.pages import Span
 
@@ -21,8 +21,8 @@ Rows = list[list[Any]]  # open time in ms, open, high, low, close, volume
 TOO_LONG_AGO = re.compile(r"too long ago.*?(\d+) points")  # Gate's words
 
 
-class TooOldError(InputError):
-    """The exchange doesn't have what was asked for, or not any more: to ask again is no use."""
+class TooOldError(HopelessError):
+    """The exchange doesn't have what was asked for, or not any more."""
 
 
 class Job(NamedTuple):
@@ -89,7 +89,7 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
                 # Less the candle still forming, and the bar before the window that is asked for as well.
                 first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
                 raise too_old(exchange, job.symbol, first) from None
-            raise InputError(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
+            raise type(error)(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
         late = known is not None and rows and job.span.first + bar_ms <= rows[0][0] <= now_ms
         if not (late and rows[-1][0] > until):
             return rows
@@ -136,21 +136,21 @@ def fetch_window(
     return found
 
 
-def to_page(rows: Rows, symbol: str, end_ms: int, bar: pd.Timedelta) -> pd.DataFrame:
+def to_page(rows: Rows, symbol: str, end_ms: int) -> pd.DataFrame:
     """Rows as COLUMNS, in time's order, each once, without those from `end_ms` on: they may still form.
 
-    Raises InputError where there is something else than candles among them, or where two disagree.
+    Raises HopelessError where there is something else than candles among them, DisagreementError where
+    two disagree.
     """
     try:
         values = np.array([row for row in rows if row[0] < end_ms], dtype="float64")
         page = pd.DataFrame(values.reshape(-1, len(COLUMNS)), columns=COLUMNS)
+        times = pd.to_datetime(page["open_time"], unit="ms", utc=True)
     except (LookupError, TypeError, ValueError):
-        raise InputError(
+        raise HopelessError(
             f"fetch.exchange.name must give rows of {', '.join(COLUMNS)}; of {symbol} came something else."
         ) from None
-    times = pd.to_datetime(page["open_time"], unit="ms", utc=True)
     page["open_time"] = times.astype("datetime64[ms, UTC]")
     page = page.sort_values("open_time", kind="stable").drop_duplicates(ignore_index=True)
-    check_grid(page, symbol, bar)
     check_agreement(page, symbol)
     return page

@@ -12,14 +12,14 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
-from stages.fetch.clean import clean
+from stages.fetch.clean import Cleaned, clean
 from stages.fetch.exchange import candles
 from stages.fetch.exchange.candles import fetch_candles
 from stages.fetch.exchange.download import IN_FLIGHT
 from stages.fetch.exchange.pages import Span, write_page
 from stages.fetch.params import FetchParams
 from tests.fetch.conftest import MakeParams
-from tools.exchange_server import Answer, ExchangeServer, Query, as_json, to_klines
+from tools.exchange_server import Answer, ExchangeServer, Klines, Query, as_json, to_klines
 
 FIRST_MS = 1_641_168_000_000  # 2022-01-03
 HOUR_MS = 3_600_000
@@ -228,10 +228,11 @@ def test_an_unknown_timeframe_is_told_all(exchange_server: ExchangeServer, make_
 
 
 def test_a_window_between_two_bars_is_refused(exchange_server: ExchangeServer, make_params: MakeParams):
-    """No hourly candle opens within it."""
-    params = make_params(start="2022-01-03T00:10", end="2022-01-03T00:20")
+    """No hourly candle opens within it, not even of a market whose bars open at a quarter past."""
+    params = make_params(start="2022-01-03T00:16", end="2022-01-03T00:29")
 
     assert refusal(params).startswith("fetch.start and fetch.end must enclose a time at which a bar of 1h")
+    assert exchange_server.queries == []
 
 
 def test_requests_overlap_within_and_across_symbols(
@@ -330,13 +331,106 @@ def test_an_answer_that_contradicts_itself_is_not_kept(
     assert len(fetch_candles(params)["BTC/USDT"]) == 46
 
 
-def test_a_time_off_the_grid_is_no_late_beginning(exchange_server: ExchangeServer, make_params: MakeParams):
-    """An answer of other times, past the end too, is called that, and not the latest candles alone."""
-    times, rows = exchange_server.candles["BTCUSDT"]
-    astray = [[time + 1, *json.loads(row)[1:]] for time, row in zip(times, rows, strict=True)]
-    exchange_server.klines = lambda _: as_json(astray)
+def later(server: ExchangeServer, late_ms: int, *places: int) -> None:
+    """Move the server's candles, or those at some places, to later times."""
+    times, rows = server.candles["BTCUSDT"]
+    moved = [time + late_ms * (not places or place in places) for place, time in enumerate(times)]
+    texts = [json.dumps([time, *json.loads(row)[1:]]) for time, row in zip(moved, rows, strict=True)]
+    server.candles["BTCUSDT"] = Klines(moved, texts)
 
-    assert "must have times on the timeframe's grid" in refusal(make_params(end="2022-01-05"))
+
+def cleaned(params: FetchParams) -> Cleaned:
+    """What becomes of the exchange's candles."""
+    return clean(fetch_candles(params)["BTC/USDT"], "BTC/USDT", params)
+
+
+def test_all_times_off_any_grid_are_refused(exchange_server: ExchangeServer, make_params: MakeParams):
+    """Times of which no bar is aren't the latest candles alone, nor do they spoil what comes later."""
+    honest = exchange_server.candles["BTCUSDT"]
+    later(exchange_server, 1)
+    params = make_params(end=WHOLE)
+    with pytest.raises(InputError, match=r"must have 99% sound rows or more; .*grid") as caught:
+        cleaned(params)
+    assert "kept for the next run" not in str(caught.value)
+
+    exchange_server.candles["BTCUSDT"] = honest
+    assert len(cleaned(params).candles) == len(honest[0])
+    assert cleaned(params).broken == []
+
+
+@pytest.mark.parametrize("late_ms", [1_694_789, 1_800_000])
+def test_a_few_times_off_the_grid_are_left_out(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, late_ms: int
+):
+    """Also at a page's edge; the candles are the others, and each that is left out is listed."""
+    places = [0, 10, 11, 12, *range(985, 996), 2492]
+    later(exchange_server, late_ms, *places)
+
+    found = cleaned(make_params(end=WHOLE))
+
+    assert_frame_equal(found.candles, market.drop(index=places).reset_index(drop=True), check_exact=True)
+    assert len(found.broken) == len(places)
+
+
+def test_a_neighbour_off_the_grid_is_no_reason_to_refuse(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams
+):
+    """A row outside the window that came along tells nothing of those in it."""
+    later(exchange_server, 1_694_789, 23, 72)  # the 24th's first one is missing less three
+
+    found = cleaned(make_params(start="2022-01-04T02:00", end="2022-01-06T02:00"))
+
+    assert found.broken == []
+    assert found.candles["open_time"].iloc[0] == pd.Timestamp("2022-01-04T02:00", tz="UTC")
+    assert len(found.candles) == 48
+
+
+@pytest.mark.parametrize("late_ms", [900_000, 1_800_000])
+@pytest.mark.parametrize("end", ["2022-02-01", WHOLE])
+def test_a_market_whose_bars_all_open_later_comes_whole(
+    exchange_server: ExchangeServer, market: pd.DataFrame, make_params: MakeParams, late_ms: int, end: str
+):
+    """Over page after page, and again from what is kept; nothing is asked for twice."""
+    later(exchange_server, late_ms)
+    late = pd.Timedelta(late_ms, "ms")
+    moved = market.assign(open_time=(market["open_time"] + late).astype("datetime64[ms, UTC]"))
+    params = make_params(end=end)
+
+    found = cleaned(params)
+
+    expected = moved[moved["open_time"] < params.end_time]
+    assert_frame_equal(found.candles, expected, check_exact=True)
+    assert found.broken == []
+    n_queries = len(exchange_server.queries)
+    assert_frame_equal(cleaned(params).candles, expected, check_exact=True)
+    assert len(exchange_server.queries) - n_queries <= (2 if end == WHOLE else 0)  # the end's own gap
+
+
+def test_a_bar_that_opens_later_must_have_closed(exchange_server: ExchangeServer, make_params: MakeParams):
+    """One from half past is still forming on the hour: fetch.end is refused, and nothing kept of it."""
+    later(exchange_server, 1_800_000)
+    params = make_params(end="2022-01-05")
+    end = params.end_time
+
+    message = refusal(params, end + pd.Timedelta("20min"))
+    assert message.startswith("fetch.end must leave closed candles only")
+    assert message.endswith("and the candle before it closes at 2022-01-05T00:30.")
+
+    assert len(fetch_candles(params, end + pd.Timedelta("31min"))["BTC/USDT"]) == 46
+
+
+@pytest.mark.parametrize(
+    "answer", [as_json({"msg": "restricted"}, 451), as_json({"code": -1121, "msg": "Invalid symbol."}, 400)]
+)
+def test_what_came_is_kept_is_said_where_a_next_run_can_succeed(
+    exchange_server: ExchangeServer, make_params: MakeParams, answer: Answer
+):
+    """Not where the same request would be refused again: there, what is missing is named alone."""
+    exchange_server.klines = lambda _: answer
+
+    message = refusal(make_params(end="2022-01-05"))
+
+    assert message.endswith(" Still missing: BTC/USDT from 2022-01-03T00:00 to 2022-01-05T00:00.")
 
 
 @pytest.mark.parametrize("start", ["2022-01-03", "2022-03-05"])

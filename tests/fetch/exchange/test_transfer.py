@@ -129,7 +129,7 @@ def test_a_page_is_in_order_and_has_each_candle_once():
     """Rows from the window's end on, which may still form, aren't in."""
     end_ms = int(rows_at(3)[0][0])
 
-    page = to_page(rows_at(2, 0, 1, 0, 3, 4), "BTC/USDT", end_ms, HOUR)
+    page = to_page(rows_at(2, 0, 1, 0, 3, 4), "BTC/USDT", end_ms)
 
     assert page["open_time"].dt.hour.tolist() == [0, 1, 2]
     assert str(page["open_time"].dtype) == "datetime64[ms, UTC]"
@@ -137,7 +137,7 @@ def test_a_page_is_in_order_and_has_each_candle_once():
 
 def test_an_empty_page_has_the_same_schema():
     """A stretch before a market began is kept as such."""
-    empty, full = (to_page(rows, "BTC/USDT", 2**60, HOUR) for rows in ([], rows_at(1)))
+    empty, full = (to_page(rows, "BTC/USDT", 2**60) for rows in ([], rows_at(1)))
 
     assert len(empty) == 0
     assert empty.dtypes.equals(full.dtypes)
@@ -145,7 +145,7 @@ def test_an_empty_page_has_the_same_schema():
 
 def test_a_price_that_is_missing_stays_so():
     """A number that ccxt can't read is None: `clean` decides what becomes of the row."""
-    page = to_page([[*rows_at(1)[0][:5], None]], "BTC/USDT", 2**60, HOUR)
+    page = to_page([[*rows_at(1)[0][:5], None]], "BTC/USDT", 2**60)
 
     assert math.isnan(page["volume"].iloc[0])
 
@@ -153,7 +153,7 @@ def test_a_price_that_is_missing_stays_so():
 def test_two_candles_that_disagree_are_both_shown():
     """Neither is taken for the true one."""
     with pytest.raises(InputError) as caught:
-        to_page([*rows_at(0, 1), *rows_at(1, close=2.5)], "BTC/USDT", 2**60, HOUR)
+        to_page([*rows_at(0, 1), *rows_at(1, close=2.5)], "BTC/USDT", 2**60)
 
     message = str(caught.value)
     assert "close 2.0" in message
@@ -165,13 +165,14 @@ def test_two_candles_that_disagree_are_both_shown():
 def test_something_else_than_a_row_is_refused(row: object):
     """In a line that says what a row must have."""
     with pytest.raises(InputError, match="must give rows of open_time, open"):
-        to_page([*rows_at(0), row], "BTC/USDT", 2**60, HOUR)  # type: ignore[list-item]
+        to_page([*rows_at(0), row], "BTC/USDT", 2**60)  # type: ignore[list-item]
 
 
-def test_a_time_off_the_grid_is_refused():
-    """An hourly candle at half past is another timeframe's."""
-    with pytest.raises(InputError, match="must have times on the timeframe's grid"):
-        to_page(rows_at(0, 1.5), "BTC/USDT", 2**60, HOUR)
+def test_a_time_off_the_grid_is_kept():
+    """A page can't tell whether all of its market's bars open so: `clean` decides."""
+    page = to_page(rows_at(0, 1.5), "BTC/USDT", 2**60)
+
+    assert page["open_time"].dt.minute.tolist() == [0, 30]
 
 
 def test_an_answer_of_another_time_counts_as_empty():

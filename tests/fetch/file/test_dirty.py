@@ -84,6 +84,11 @@ CLEANED: dict[str, tuple[Write, dict[str, int]]] = {
     "an infinite price": (cell("high", "inf"), LEFT_OUT),
     "a number too large for a float": (cell("high", "1e400"), LEFT_OUT),
     "a negative volume": (cell("volume", -1), LEFT_OUT),
+    "a row off by minutes": (stamped(lambda ms: ms.mask(ms.index == 50, ms + 1_694_789)), LEFT_OUT),
+    "a row off by minutes before the window": (
+        lambda c: csv(pd.concat([c[:1].assign(open_time=c["open_time"] - pd.Timedelta("28min")), c])),
+        {},
+    ),
     "a low above the high": (cell("low", 99_999), LEFT_OUT),
     "a byte-order mark": (lambda c: b"\xef\xbb\xbf" + csv(c), {}),
     "a byte-order mark without header": (lambda c: b"\xef\xbb\xbf" + csv(c, header=False), {}),
@@ -158,7 +163,7 @@ TIMES = "times in data/import/file/BTC-USDT.csv must be ISO 8601, or Unix time i
 NO_NUMBER = "must be a number; received: could not convert string to float: "
 FEW_SOUND = "must have 99% sound rows or more; received "
 ONE_A_TIME = "must have one candle a time; received open "
-GRID = "must have times on the timeframe's grid; received open "
+OFF_GRID = f"{FEW_SOUND}168 broken ones of 168, the first open "
 
 REFUSED: dict[str, tuple[Write, str]] = {
     "an end days before fetch.end": (
@@ -200,10 +205,13 @@ REFUSED: dict[str, tuple[Write, str]] = {
         ),
         "must have date and time in one column; received date, open, ",
     ),
-    "closing times": (stamped(lambda ms: ms + 3_599_999), GRID),
-    "times off by half an hour": (stamped(lambda ms: ms + 1_800_000), GRID),
-    "times off by a few ms": (stamped(lambda ms: ms + 3), GRID),
-    "local time as if it were UTC": (dated("%Y-%m-%d %H:%M", "Asia/Kolkata"), GRID),
+    "closing times": (stamped(lambda ms: ms + 3_599_999), OFF_GRID),
+    "times off by a few ms": (stamped(lambda ms: ms + 3), OFF_GRID),
+    "times off by twenty minutes": (stamped(lambda ms: ms + 1_200_000), OFF_GRID),
+    "two rows off by minutes": (
+        stamped(lambda ms: ms.mask(ms.index.isin([50, 51]), ms + 1_694_789)),
+        f"{FEW_SOUND}2 broken ones of 168, the first open ",
+    ),
     "four-hour candles": (lambda c: csv(resampled(c, "4h")), "has a candle every 0 days 04:00:00."),
     "quarter-hour candles": (
         stamped(lambda ms: ms.iloc[0] + (ms - ms.iloc[0]) // 4),
@@ -329,6 +337,36 @@ def test_dirt_is_refused(make_params: MakeParams, folder: Path, kind: str):
 
     assert message.startswith("fetch.")
     assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("zone", "phase"), [("Asia/Kolkata", "0 days 00:30:00"), ("Asia/Kathmandu", "0 days 00:45:00")]
+)
+def test_bars_that_all_open_later_are_told(make_params: MakeParams, folder: Path, zone: str, phase: str):
+    """Bars from half past may be a market's own, or local time as if it were UTC: the receipt says so."""
+    (folder / "BTC-USDT.csv").write_bytes(dated("%Y-%m-%d %H:%M", zone)(WEEK))
+    params = make_params(source="file")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert receipt({SYMBOL: cleaned}, params)["symbols"][SYMBOL]["phase"] == phase
+    assert_frame_equal(cleaned.candles[COLUMNS[1:]], WEEK[: len(cleaned.candles)][COLUMNS[1:]])
+
+
+def test_weeks_may_open_on_thursdays(make_params: MakeParams, folder: Path):
+    """As those of exchanges that count them from 1970-01-01."""
+    candles = random_candles(40).assign(
+        open_time=pd.date_range("2022-01-06", periods=40, freq="7D", tz="UTC", unit="ms")
+    )
+    (folder / "BTC-USDT.csv").write_bytes(csv(candles))
+    params = make_params(source="file", timeframe="1w", end="2022-10-13")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert_frame_equal(cleaned.candles, candles, check_exact=True)
+    facts = receipt({SYMBOL: cleaned}, params)["symbols"][SYMBOL]
+    assert facts["phase"] == "3 days 00:00:00"
+    assert facts["gaps"] == []
 
 
 def test_a_gap_of_weeks_is_refused(make_params: MakeParams, folder: Path):

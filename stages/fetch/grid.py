@@ -1,0 +1,90 @@
+"""When bars open: a timeframe's grid, how much later a market's own bars do, and which are missing."""
+
+import math
+
+import pandas as pd
+
+from stages.common.bars import Bools, bar_length
+from stages.common.errors import InputError
+from stages.fetch.params import FetchParams
+
+MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
+WEEK = pd.Timedelta("7D")
+MILLISECOND = pd.Timedelta("1ms")
+NIL = pd.Timedelta(0)
+# Clocks of places differ from UTC by whole quarter hours, and no session opens between two.
+QUARTER_HOUR = pd.Timedelta("15min")
+TIME_TO_PUBLISH = pd.Timedelta("1min")  # that an exchange has for a candle that has closed
+
+
+def grid(bar: pd.Timedelta) -> pd.Timedelta:
+    """The time between the moments at which a bar usually opens, counted from Monday, 00:00 UTC.
+
+    So bars of up to a day start at midnight. Exchanges differ on those that don't divide the week, such
+    as 3d, which may start on any day.
+    """
+    return greatest_common(bar, WEEK)
+
+
+def possible_grid(bar: pd.Timedelta) -> pd.Timedelta:
+    """The time between the moments at which a bar may open, whatever its market's phase."""
+    return greatest_common(bar, QUARTER_HOUR)
+
+
+def greatest_common(one: pd.Timedelta, other: pd.Timedelta) -> pd.Timedelta:
+    """The longest time of which both are multiples."""
+    return math.gcd(one // MILLISECOND, other // MILLISECOND) * MILLISECOND
+
+
+def phase_of(open_time: pd.Series, bar: pd.Timedelta) -> pd.Timedelta:
+    """How much later than usual most bars open, if that is a number of quarter hours; else nil.
+
+    As weeks from Thursday, days from 16:00 UTC, hours from half past. `open_time`: one or more.
+    """
+    phase = int(ms_after(open_time, grid(bar)).mode().iloc[0]) * MILLISECOND
+    return phase if phase % QUARTER_HOUR == NIL else NIL
+
+
+def off_grid(open_time: pd.Series, bar: pd.Timedelta, phase: pd.Timedelta) -> Bools:
+    """Whether no bar of a market of that phase may open at a time; shape (n_rows,)."""
+    return (ms_after(open_time, grid(bar)) != phase // MILLISECOND).to_numpy()
+
+
+def off_any_grid(open_time: pd.Series, bar: pd.Timedelta) -> Bools:
+    """Whether no bar may open at a time, whatever its market's phase; shape (n_rows,)."""
+    return (ms_after(open_time, possible_grid(bar)) != 0).to_numpy()
+
+
+def ms_after(open_time: pd.Series, between: pd.Timedelta) -> pd.Series:
+    """How long after a moment of a grid each time lies, in ms; shape (n_rows,)."""
+    return (open_time - MONDAY) // MILLISECOND % (between // MILLISECOND)
+
+
+class UnfinishedError(InputError):
+    """The window holds a candle that is still forming."""
+
+
+def check_closed(open_time: pd.Series, params: FetchParams, now: pd.Timestamp) -> None:
+    """Raise UnfinishedError unless the candles that open then have all closed, and so will never change."""
+    last_close = open_time.max() + bar_length(params.timeframe)
+    if last_close + TIME_TO_PUBLISH > now:
+        raise UnfinishedError(
+            "fetch.end must leave closed candles only, or the same setting means other candles tomorrow; "
+            f"received {params.end}, and the candle before it closes at {last_close:%Y-%m-%dT%H:%M}."
+        )
+
+
+def holes(open_time: pd.Series, params: FetchParams) -> tuple[pd.Series, list[int]]:
+    """Runs of candles that the window lacks: when each starts, and its length in bars.
+
+    The first may be from fetch.start to the first candle, the last from the last candle to fetch.end.
+    `open_time`: in order, of one phase.
+    """
+    bar, first, last = bar_length(params.timeframe), open_time.iloc[0], open_time.iloc[-1]
+    # With the last bar before the window and the first one after it, its ends are gaps as others are.
+    before = first - ((first - params.start_time) // bar + 1) * bar
+    after = last - (last - params.end_time) // bar * bar
+    opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
+    steps = opens.diff()
+    lacks = steps >= 2 * bar
+    return opens.shift()[lacks] + bar, [step // bar - 1 for step in steps[lacks]]
