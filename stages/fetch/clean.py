@@ -22,6 +22,7 @@ ON_GRID = "bars must open on the timeframe's grid, or all of them a number of qu
 
 MOST_BROKEN = 0.01  # of the rows: with more, it is no table of candles
 SPIKE = 1.5  # times beyond the highs, or lows, of both neighbours
+ROUNDING = 1e-6  # of a price: what is lost where prices are kept as float32, tenfold
 OTHER_STEPS = 24  # equal ones in a row: bars without trades, which exchanges leave out, are no such pattern
 N_SHOWN = 10  # in an error
 
@@ -34,6 +35,7 @@ class Cleaned(NamedTuple):
     """A symbol's candles, COLUMNS; how many rows came twice or out of order; and rows that break a rule.
 
     Of these, `broken` were left out, `suspect` kept; each has `open_time`, `rule` and `row` as text.
+    `n_widened`: candles whose high or low was moved to hold a price that a rounding error had put beyond.
     """
 
     candles: pd.DataFrame
@@ -41,6 +43,7 @@ class Cleaned(NamedTuple):
     n_out_of_order: int
     broken: list[dict[str, str]]
     suspect: list[dict[str, str]]
+    n_widened: int
 
 
 def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
@@ -66,7 +69,7 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
     astray = off_grid(table["open_time"], bar, phase_of(table["open_time"], bar))
     rules = {ON_GRID: astray, **broken_rules(table)}
     check_few(table, rules, symbol)
-    candles = table[~breaks_any(rules)].reset_index(drop=True)
+    candles, n_widened = widened(table[~breaks_any(rules)].reset_index(drop=True))
     check_gaps(candles["open_time"], symbol, params)
     return Cleaned(
         candles,
@@ -74,6 +77,7 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
         n_out_of_order=int((found["open_time"].diff() < pd.Timedelta(0)).sum()),
         broken=listed(table, rules),
         suspect=listed(candles, suspect_rules(candles)),
+        n_widened=n_widened,
     )
 
 
@@ -140,9 +144,17 @@ def broken_rules(table: pd.DataFrame) -> dict[str, Bools]:
         "prices must be finite and above 0": ~(np.isfinite(prices) & (prices > 0)).all(axis=1),
         "volume must be finite, 0 or more": ~(np.isfinite(volume) & (volume >= 0)),
         "no price may be below low or above high": (
-            (prices.min(axis=1) < low) | (prices.max(axis=1) > high)
+            (prices.min(axis=1) < low * (1 - ROUNDING)) | (prices.max(axis=1) * (1 - ROUNDING) > high)
         ),
     }
+
+
+def widened(candles: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Candles whose high is their highest price and whose low is their lowest, and how many weren't so."""
+    prices = candles[PRICES].to_numpy()
+    high, low = prices.max(axis=1), prices.min(axis=1)
+    n_widened = int(((high > candles["high"]) | (low < candles["low"])).sum())
+    return candles.assign(high=high, low=low), n_widened
 
 
 def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
@@ -256,6 +268,7 @@ def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
         "gaps": gaps(opens, params),
         "broken_rows_left_out": found.broken,
         "suspect_rows_kept": found.suspect,
+        "highs_or_lows_widened": found.n_widened,
         "sha256": content_sha256(found.candles),
     }
     if params.source == "file":
@@ -270,6 +283,7 @@ def in_one_line(facts: dict[str, Any]) -> str:
     counts = {
         "broken rows left out": len(facts["broken_rows_left_out"]),
         "suspect rows kept": len(facts["suspect_rows_kept"]),
+        "highs or lows widened by a rounding error": facts["highs_or_lows_widened"],
         "duplicate rows dropped": facts.get("duplicate_rows_dropped", 0),
         "rows put in order": facts.get("out_of_order_rows_sorted", 0),
     }

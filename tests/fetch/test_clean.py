@@ -4,6 +4,7 @@ import struct
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from stages.fetch.clean import (
     N_SHOWN,
     ON_GRID,
     OTHER_STEPS,
+    PRICES,
     Cleaned,
     clean,
     content_sha256,
@@ -90,7 +92,7 @@ def test_sound_candles_stay_as_they_are(make_candles: MakeCandles):
     found = clean(candles, SYMBOL, WEEK)
 
     assert_frame_equal(found.candles, candles, check_exact=True)
-    assert found[1:] == (0, 0, [], [])
+    assert found[1:] == (0, 0, [], [], 0)
 
 
 def test_what_is_given_isnt_changed(make_candles: MakeCandles):
@@ -156,7 +158,7 @@ def test_rows_outside_the_window_dont_matter(make_candles: MakeCandles, make_par
     found = clean(longer, SYMBOL, make_params(end="2022-01-04"))
 
     assert_frame_equal(found.candles, candles[:24], check_exact=True)
-    assert found[1:] == (0, 0, [], [])
+    assert found[1:] == (0, 0, [], [], 0)
 
 
 def test_schema_is_fixed(make_candles: MakeCandles):
@@ -271,6 +273,51 @@ def test_a_lasting_move_isnt_suspect(make_candles: MakeCandles):
     candles.loc[50:, COLUMNS[1:5]] *= 2
 
     assert clean(candles, SYMBOL, WEEK).suspect == []
+
+
+@pytest.mark.parametrize("error", [6e-16, 6e-8, 9.9e-7])
+@pytest.mark.parametrize("name", ["open", "close"])
+def test_a_rounding_error_beyond_the_range_is_sound(make_candles: MakeCandles, name: str, error: float):
+    """High and low are moved to hold the price, all else stays to the bit, and the receipt counts."""
+    candles = make_candles(100)
+    rough = candles.copy()
+    for row, end in {10: "high", 20: "low"}.items():
+        rough.loc[row, name] = rough[end].iloc[row] * (1 + error if end == "high" else 1 - error)
+
+    found = clean(rough, SYMBOL, WEEK)
+
+    expected = changed(changed(rough, 10, high=rough[name].iloc[10]), 20, low=rough[name].iloc[20])
+    assert_frame_equal(found.candles, expected, check_exact=True)
+    assert found.broken == []
+    assert found.n_widened == 2
+    line = in_one_line(receipt({SYMBOL: found}, WEEK)["symbols"][SYMBOL])
+    assert ", 2 highs or lows widened by a rounding error" in line
+
+
+@pytest.mark.parametrize("factor", [1 + 2e-6, 1 - 2e-6])
+def test_a_price_further_beyond_the_range_is_not(make_candles: MakeCandles, factor: float):
+    """Two millionths are no rounding error."""
+    candles = make_candles(100)
+    end = "high" if factor > 1 else "low"
+
+    found = clean(changed(candles, 10, close=candles[end].iloc[10] * factor), SYMBOL, WEEK)
+
+    assert [fault["rule"] for fault in found.broken] == [ORDER_RULE]
+
+
+@pytest.mark.parametrize(
+    "rough", [["open"], ["high", "low"], ["open", "high", "low", "close"], ["close", "volume"]]
+)
+def test_prices_kept_as_float32_are_sound(make_candles: MakeCandles, rough: list[str]):
+    """Whichever columns were rounded so: no candle is left out, none moved by more than was lost."""
+    candles = make_candles(100)
+
+    found = clean(candles.astype(dict.fromkeys(rough, "float32")), SYMBOL, WEEK)
+
+    assert found.broken == []
+    np.testing.assert_allclose(found.candles[PRICES], candles[PRICES], rtol=1e-7)
+    assert (found.candles["high"] == found.candles[PRICES].max(axis=1)).all()
+    assert (found.candles["low"] == found.candles[PRICES].min(axis=1)).all()
 
 
 def test_a_bar_of_one_price_and_no_volume_is_sound(make_candles: MakeCandles):
@@ -575,6 +622,7 @@ def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_para
         ],
         "broken_rows_left_out": [],
         "suspect_rows_kept": [],
+        "highs_or_lows_widened": 0,
         "sha256": content_sha256(tables[SYMBOL]),
     }
     assert found["symbols"]["ETH/USDT"]["gaps"] == []

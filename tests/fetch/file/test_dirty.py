@@ -154,7 +154,7 @@ def test_types_dont_matter(make_params: MakeParams, folder: Path, kind: str):
     cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
 
     assert_frame_equal(cleaned.candles, WEEK, check_exact=True)
-    assert cleaned[1:] == (0, 0, [], [])
+    assert cleaned[1:] == (0, 0, [], [], 0)
 
 
 COMMAS = "received: columns that aren't separated by commas: "

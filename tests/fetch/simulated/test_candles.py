@@ -72,7 +72,7 @@ def test_fetch_accepts_the_candles_as_they_are(fetch, make_params):
     cleaned = clean(candles, SYMBOL, make_params(start="2022-01-03", end="2022-01-31"))
 
     assert_frame_equal(candles, cleaned.candles, check_exact=True)
-    assert cleaned[1:] == (0, 0, [], [])
+    assert cleaned[1:] == (0, 0, [], [], 0)
 
 
 def test_bars_lie_on_the_exchanges_grid(fetch):
