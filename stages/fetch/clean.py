@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, bar_length
+from stages.common.bars import Bools, Floats, bar_length
 from stages.common.errors import InputError
 from stages.fetch.grid import NIL, holes, off_grid, phase_of
-from stages.fetch.params import FetchParams
+from stages.fetch.params import JUMP, FetchParams
 
 PRICES = ["open", "high", "low", "close"]
 COLUMNS = ["open_time", *PRICES, "volume"]
@@ -51,8 +51,9 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
 
     `rows`: any order, columns COLUMNS or more, `open_time` with a time zone. Candles are COLUMNS,
     datetime64[ms, UTC] and float64; prices in quote currency, volume in base currency. Missing candles
-    stay missing. Raises InputError where none is left, where a gap is longer than fetch.max_gap_bars, where
-    two rows of a time differ, where times aren't the timeframe's, and where too many rows are no candles.
+    stay missing. Raises InputError where none is left, where a gap is longer than fetch.max_gap_bars or a
+    jump wider than fetch.max_jump, where two rows of a time differ, where times aren't the timeframe's, and
+    where too many rows are no candles.
     """
     whole = to_schema(rows, symbol)
     inside = (whole["open_time"] >= params.start_time) & (whole["open_time"] < params.end_time)
@@ -70,6 +71,7 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
     rules = {ON_GRID: astray, **broken_rules(table)}
     check_few(table, rules, symbol)
     candles, n_widened = widened(table[~breaks_any(rules)].reset_index(drop=True))
+    check_jumps(candles, symbol, params)
     check_gaps(candles["open_time"], symbol, params)
     return Cleaned(
         candles,
@@ -164,6 +166,41 @@ def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
     lowest = np.fmin(low.shift(1), low.shift(-1))
     far = (high > SPIKE * highest) | (low < lowest / SPIKE)
     return {f"no price should be {SPIKE} times beyond those of both neighbours": far.to_numpy()}
+
+
+def times_apart(candles: pd.DataFrame) -> Floats:
+    """How many times apart the ranges of each candle and the one before lie; shape (n_candles,).
+
+    The lower end of the upper range over the upper end of the lower one: 1 or less where they touch, and 1
+    for the first candle. A gap between the two counts as any two neighbours do: a market that is halted to
+    be redenominated has one just there.
+    """
+    high, low = candles["high"].to_numpy(np.float64), candles["low"].to_numpy(np.float64)
+    with np.errstate(over="ignore"):
+        return np.concatenate([[1.0], np.maximum(low[1:] / high[:-1], low[:-1] / high[1:])])
+
+
+def jumps(candles: pd.DataFrame) -> list[dict[str, Any]]:
+    """Where the price level jumps, for the receipt: the first candle after each, how many times apart."""
+    apart = times_apart(candles)
+    return [
+        {"open_time": candles["open_time"].iloc[row].isoformat(), "times": float(apart[row])}
+        for row in np.flatnonzero(apart > JUMP)
+    ]
+
+
+def check_jumps(candles: pd.DataFrame, symbol: str, params: FetchParams) -> None:
+    """Raise InputError where a jump is wider than fetch.max_jump."""
+    too_wide = [
+        f"{jump['times']:.6g} times at {jump['open_time']}"
+        for jump in jumps(candles)
+        if jump["times"] > params.max_jump
+    ]
+    if too_wide:
+        raise InputError(
+            f"fetch.max_jump must be at least the widest void between two neighbours of {symbol}, or its "
+            f"prices mean two things; received {params.max_jump}, while they jump {some_of(too_wide)}."
+        )
 
 
 def some_of(found: list[str]) -> str:
@@ -266,6 +303,7 @@ def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
         "last": opens.iloc[-1].isoformat(),
         "phase": str(phase_of(opens, bar_length(params.timeframe))),
         "gaps": gaps(opens, params),
+        "jumps": jumps(found.candles),
         "broken_rows_left_out": found.broken,
         "suspect_rows_kept": found.suspect,
         "highs_or_lows_widened": found.n_widened,
@@ -281,6 +319,7 @@ def in_one_line(facts: dict[str, Any]) -> str:
     """A symbol's part of the receipt, for a person."""
     missing = sum(gap["missing_bars"] for gap in facts["gaps"])
     counts = {
+        "jumps of the price level": len(facts["jumps"]),
         "broken rows left out": len(facts["broken_rows_left_out"]),
         "suspect rows kept": len(facts["suspect_rows_kept"]),
         "highs or lows widened by a rounding error": facts["highs_or_lows_widened"],

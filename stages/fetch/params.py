@@ -14,6 +14,8 @@ from stages.common.tables import file_name
 NAME = r"[\w.+-]{1,40}"  # what every system lets a file be called
 TIMEFRAME = re.compile("[1-9][0-9]{0,3}[mhdw]")
 SYMBOL = re.compile(f"{NAME}/{NAME}(:{NAME})?")
+# Between neighbours whose ranges don't touch; the widest such void in 1.7 million real candles is 1.004.
+JUMP = 1.5
 
 
 class SimulatedParams(Section):
@@ -55,6 +57,7 @@ class FetchParams(Section):
     start: str
     end: str
     max_gap_bars: int = Field(ge=0)
+    max_jump: float
     simulated: SimulatedParams
     exchange: ExchangeParams
     file: FileParams
@@ -76,6 +79,14 @@ class FetchParams(Section):
         if not TIMEFRAME.fullmatch(timeframe):
             raise ValueError("must be a number from 1 to 9999 and one of m, h, d and w, as 1h")
         return timeframe
+
+    @field_validator("max_jump")
+    @classmethod
+    def is_a_jump(cls, times: float) -> float:
+        """A lesser one would end the run over what the receipt doesn't call a jump."""
+        if times < JUMP:
+            raise ValueError(f"must be at least {JUMP}, the least that counts as a jump")
+        return times
 
     @field_validator("start", "end", mode="before")
     @classmethod

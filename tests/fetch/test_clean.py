@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import struct
 from itertools import pairwise
 from typing import Any
@@ -26,7 +27,7 @@ from stages.fetch.clean import (
     in_one_line,
     receipt,
 )
-from stages.fetch.params import FetchParams
+from stages.fetch.params import JUMP, FetchParams
 from tests.conftest import MakeCandles, random_candles
 from tests.fetch.conftest import MakeParams, fetch_settings
 
@@ -267,12 +268,93 @@ def test_a_bad_print_is_kept_and_listed(make_candles: MakeCandles, row: int, hig
         assert f"{name} {printed[name].iloc[row]}" in fault["row"]
 
 
-def test_a_lasting_move_isnt_suspect(make_candles: MakeCandles):
-    """Prices that double and stay there have a neighbour on the same level."""
-    candles = make_candles(100)
-    candles.loc[50:, COLUMNS[1:5]] *= 2
+def scaled(candles: pd.DataFrame, times: float, first: int, last: int) -> pd.DataFrame:
+    """The candles, with the prices of the rows first ... last multiplied."""
+    candles = candles.copy()
+    candles.loc[first:last, PRICES] *= times
+    return candles
 
-    assert clean(candles, SYMBOL, WEEK).suspect == []
+
+def facts_of(candles: pd.DataFrame, params: FetchParams = WEEK) -> dict[str, Any]:
+    """What the receipt says of these candles."""
+    return receipt({SYMBOL: clean(candles, SYMBOL, params)}, params)["symbols"][SYMBOL]
+
+
+@pytest.mark.parametrize("last", [50, 51, 99])
+@pytest.mark.parametrize("times", [2.0, 4.5, 1 / 2, 1 / 4.5])
+def test_a_jump_of_the_price_level_is_kept_and_told(make_candles: MakeCandles, times: float, last: int):
+    """For a bar, for two, or for good: each void between neighbours stands in the receipt and the line."""
+    candles = scaled(make_candles(100), times, 50, last)
+
+    facts = facts_of(candles)
+
+    hours_told = [(pd.Timestamp(jump["open_time"]) - MONDAY) // HOUR for jump in facts["jumps"]]
+    assert hours_told == [50, last + 1][: 1 if last == 99 else 2]
+    for jump in facts["jumps"]:
+        assert jump["times"] == pytest.approx(max(times, 1 / times), rel=0.05)
+    assert facts["sha256"] == content_sha256(candles)
+    assert f", {len(hours_told)} jumps of the price level" in in_one_line(facts)
+
+
+@pytest.mark.parametrize("last", [50, 51, 99])
+@pytest.mark.parametrize("times", [5.5, 100.0, 1000.0, 1 / 5.5, 1 / 100, 1e-9])
+def test_a_jump_beyond_the_setting_is_refused(
+    make_candles: MakeCandles, make_params: MakeParams, times: float, last: int
+):
+    """A redenomination, another unit, two symbols glued together: unless the setting admits it."""
+    candles = scaled(make_candles(100), times, 50, last)
+
+    message = refusal(candles)
+
+    assert message.startswith(
+        f"fetch.max_jump must be at least the widest void between two neighbours of {SYMBOL}"
+    )
+    assert "; received 5.0, while they jump " in message
+    assert " times at 2022-01-05T02:00:00+00:00" in message
+    assert message.count(" times at ") == (1 if last == 99 else 2)
+    assert len(clean(candles, SYMBOL, make_params(max_jump=2e9, max_gap_bars=WEEK_BARS)).candles) == 100
+
+
+@pytest.mark.parametrize("apart", [1.4, 1.6])
+def test_a_void_is_measured_between_ranges(make_candles: MakeCandles, apart: float):
+    """From the upper end of the lower range to the lower end of the upper one, whichever comes first."""
+    candles = make_candles(2)
+    candles[["open", "close", "high", "low"]] = [
+        [110.0, 90.0, 120.0, 80.0],
+        [200.0, 200.0, 250.0, 120 * apart],
+    ]
+    for pair in (candles, candles[::-1].assign(open_time=candles["open_time"].to_numpy())):
+        told = [jump["times"] for jump in facts_of(pair.assign(open_time=candles["open_time"]))["jumps"]]
+        assert told == ([pytest.approx(apart)] if apart > JUMP else [])
+
+
+def test_a_jump_across_a_gap_counts_as_any(make_candles: MakeCandles):
+    """A market that is halted to be redenominated has its jump there."""
+    candles = scaled(make_candles(100, missing=range(50, 70)), 3.0, 50, 99)
+    assert [jump["open_time"] for jump in facts_of(candles)["jumps"]] == ["2022-01-05T22:00:00+00:00"]
+
+    assert re.search(
+        r"while they jump [89]\.\d+ times at 2022-01-05T22", refusal(scaled(candles, 3.0, 50, 99))
+    )
+
+
+def test_a_wick_is_no_jump(make_candles: MakeCandles):
+    """A range that reaches far but touches its neighbours' is a bad print or a crash: suspect, and kept."""
+    candles = make_candles(100)
+    candles = changed(candles, 50, high=candles["high"].iloc[50] * 1000)
+
+    facts = facts_of(candles)
+
+    assert facts["jumps"] == []
+    assert len(facts["suspect_rows_kept"]) == 1
+
+
+def test_a_lasting_move_isnt_suspect(make_candles: MakeCandles):
+    """Prices that double and stay there have a neighbour on the same level: a jump, but no bad print."""
+    facts = facts_of(scaled(make_candles(100), 2.0, 50, 99))
+
+    assert facts["suspect_rows_kept"] == []
+    assert len(facts["jumps"]) == 1
 
 
 @pytest.mark.parametrize("error", [6e-16, 6e-8, 9.9e-7])
@@ -620,6 +702,7 @@ def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_para
             {"start": "2022-01-03T04:00:00+00:00", "missing_bars": 2},
             {"start": "2022-01-03T10:00:00+00:00", "missing_bars": 158},
         ],
+        "jumps": [],
         "broken_rows_left_out": [],
         "suspect_rows_kept": [],
         "highs_or_lows_widened": 0,

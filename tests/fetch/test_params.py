@@ -88,3 +88,22 @@ def test_max_gap_bars_must_be_a_count(bars: Any):
 def test_max_gap_bars_may_be_none_at_all(make_params: MakeParams):
     """0: no candle may be missing."""
     assert make_params(max_gap_bars=0).max_gap_bars == 0
+
+
+@pytest.mark.parametrize("times", [1.4999, 1.0, 0.0, -5.0, float("inf"), float("nan"), "5", None])
+def test_max_jump_must_be_a_number_of_times(times: Any):
+    """At least what counts as a jump, and finite."""
+    assert refusal(max_jump=times).startswith("fetch.max_jump: ")
+
+
+def test_max_jump_says_its_least():
+    """The rule and what arrived, in one line."""
+    assert refusal(max_jump=1.0) == (
+        "fetch.max_jump: must be at least 1.5, the least that counts as a jump; received 1.0."
+    )
+
+
+@pytest.mark.parametrize("times", [1.5, 5, 1e300])
+def test_max_jump_may_be_any_such_number(make_params: MakeParams, times: float):
+    """A whole one too."""
+    assert make_params(max_jump=times).max_jump == times
