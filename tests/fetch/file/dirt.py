@@ -6,6 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.feather import write_feather
 
 from stages.fetch.clean import PRICES
 from tests.conftest import random_candles
@@ -34,10 +37,35 @@ def csv(candles: pd.DataFrame, **options: Any) -> bytes:
     return table.to_csv(index=False, lineterminator="\n", **options).encode()
 
 
+def extra(*columns: tuple[str, object]) -> Write:
+    """A CSV file with more columns behind, as many of a name as there are."""
+
+    def write(candles: pd.DataFrame) -> bytes:
+        table = with_times(candles, unix(candles))
+        more = pd.DataFrame({place: value for place, (_, value) in enumerate(columns)}, index=table.index)
+        return csv(
+            pd.concat([table, more], axis=1).set_axis([*table, *(name for name, _ in columns)], axis=1)
+        )
+
+    return write
+
+
+def indexed(candles: pd.DataFrame, name: str | None = None) -> pd.DataFrame:
+    """The candles with their times in pandas' index, which has no name unless one is given."""
+    return candles.set_index("open_time").rename_axis(name)
+
+
 def binary(candles: pd.DataFrame, suffix: str, **options: Any) -> bytes:
     """A Parquet or feather file."""
     file = io.BytesIO()
     candles.to_parquet(file, **options) if suffix == "parquet" else candles.to_feather(file, **options)
+    return file.getvalue()
+
+
+def arrow(candles: pd.DataFrame, suffix: str) -> bytes:
+    """A Parquet or feather file of pandas' frame, index and all."""
+    file, table = io.BytesIO(), pa.Table.from_pandas(candles)
+    pq.write_table(table, file) if suffix == "parquet" else write_feather(table, file)
     return file.getvalue()
 
 

@@ -2,19 +2,23 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 from pyarrow.feather import write_feather
 
 from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, PRICES, clean, receipt
-from stages.fetch.file.candles import fetch_candles
+from stages.fetch.file import formats
+from stages.fetch.file.candles import fetch_candles, is_symbol, read_candles
 from stages.fetch.params import FetchParams
 from tests.conftest import random_candles
 from tests.fetch.conftest import MakeParams
@@ -23,12 +27,15 @@ from tests.fetch.file.dirt import (
     SYMBOL,
     WEEK,
     Write,
+    arrow,
     binary,
     cell,
     column,
     csv,
     dated,
     decimals,
+    extra,
+    indexed,
     midnight_bare,
     mixed_offsets,
     mixed_units,
@@ -105,6 +112,35 @@ CLEANED: dict[str, tuple[Write, dict[str, int]]] = {
     "no time where it is 00:00": (midnight_bare, {}),
     "more columns": (lambda c: csv(c.assign(note="n/a", close_time=1, vwap=0.5)), {}),
     "times in text without an offset": (dated("%Y-%m-%d %H:%M:%S"), {}),
+    "columns that nobody needs twice": (extra(("Plot", 1.0), ("Plot", 2.0), ("plot", 3.0)), {}),
+    "columns that nobody needs empty and twice": (extra(("note", ""), ("note", ""), ("", "")), {}),
+    "commas behind header and rows": (text(lambda t: t.replace("\n", ",,\n")), {}),
+    "commas behind rows alone": (
+        rows(lambda r: [r[0], *(line.replace("\n", ",,\n") for line in r[1:])]),
+        {},
+    ),
+    "commas behind the header alone": (rows(lambda r: [r[0].replace("\n", ",,\n"), *r[1:]]), {}),
+    "commas behind rows without header": (
+        lambda c: csv(c, header=False).replace(b"\n", b",,\n"),
+        {},
+    ),
+    "quoted cells without header": (
+        lambda c: csv(c.astype(str).assign(open_time=unix(c)), header=False, quoting=1),
+        {},
+    ),
+    "an index that counts rows": (lambda c: with_times(c, unix(c)).to_csv().encode(), {}),
+    "times in an index without a name": (lambda c: indexed(c).to_csv().encode(), {}),
+    "times in an index called so": (lambda c: indexed(c, "index").to_csv().encode(), {}),
+    "times in an index that was read and written": (
+        lambda c: indexed(c, "Unnamed: 0").to_csv().encode(),
+        {},
+    ),
+    "a column of its symbol": (extra(("Symbol", "BTCUSDT")), {}),
+    "a column of its symbol, now and then": (extra(("pair", ["BTC/USDT", ""] * (N_ROWS // 2))), {}),
+    "two columns of its symbol": (
+        extra(("symbol", "btc_usdt"), ("ticker", "BTC-USDT"), ("tic", "BTC")),
+        {},
+    ),
     "columns in another order": (lambda c: csv(c[COLUMNS[::-1]]), {}),
     "names in capitals with spaces": (
         lambda c: csv(with_times(c, unix(c)).rename(columns=lambda n: f" {n.replace('_', ' ').title()} ")),
@@ -140,6 +176,49 @@ BINARY: dict[str, tuple[str, Write]] = {
         lambda c: binary(with_times(c, c["open_time"].dt.tz_convert("America/New_York")), "feather"),
     ),
     "times in ns": ("parquet", lambda c: binary(with_times(c, c["open_time"].dt.as_unit("ns")), "parquet")),
+    "Unix time in ms as text": ("parquet", lambda c: binary(with_times(c, unix(c).astype(str)), "parquet")),
+    "Unix time in s as text": (
+        "feather",
+        lambda c: binary(with_times(c, (unix(c) // 1000).astype(str)), "feather"),
+    ),
+    "Unix time in ns as text": (
+        "parquet",
+        lambda c: binary(with_times(c, (unix(c) * 10**6).astype(str)), "parquet"),
+    ),
+    "Unix time with a point as text": (
+        "parquet",
+        lambda c: binary(with_times(c, (unix(c) / 1000).astype(str)), "parquet"),
+    ),
+    "Unix time as text in several units": (
+        "feather",
+        lambda c: binary(
+            with_times(c, [str(ms * 1000 if k % 2 else ms) for k, ms in enumerate(unix(c))]), "feather"
+        ),
+    ),
+    "Unix time and dates in one column of text": (
+        "parquet",
+        lambda c: binary(
+            with_times(
+                c,
+                [
+                    str(time.isoformat() if k % 2 else int(time.timestamp()))
+                    for k, time in enumerate(c["open_time"])
+                ],
+            ),
+            "parquet",
+        ),
+    ),
+    "times as bytes": (
+        "parquet",
+        lambda c: binary(with_times(c, [time.isoformat().encode() for time in c["open_time"]]), "parquet"),
+    ),
+    "times in an index without a name": ("parquet", lambda c: arrow(indexed(c), "parquet")),
+    "times in a feather's index": ("feather", lambda c: arrow(indexed(c), "feather")),
+    "its symbol as categories": (
+        "parquet",
+        lambda c: binary(c.assign(symbol=pd.Series(["BTCUSDT"] * N_ROWS, dtype="category")), "parquet"),
+    ),
+    "row groups": ("parquet", lambda c: binary(c, "parquet", row_group_size=10)),
     "an index left over": ("parquet", lambda c: binary(c.rename(index=lambda k: 7 * k), "parquet")),
 }
 
@@ -155,6 +234,44 @@ def test_types_dont_matter(make_params: MakeParams, folder: Path, kind: str):
 
     assert_frame_equal(cleaned.candles, WEEK, check_exact=True)
     assert cleaned[1:] == (0, 0, [], [], 0)
+
+
+@pytest.mark.filterwarnings("ignore:Feather V1 files are deprecated")
+def test_feathers_first_version_is_read(make_params: MakeParams, folder: Path):
+    """Files of before 2020 are as good, as long as Arrow reads them."""
+    whole = binary(with_times(WEEK, unix(WEEK)), "feather", version=1)
+    (folder / "BTC-USDT.feather").write_bytes(whole)
+    params = make_params(source="file")
+
+    assert_frame_equal(clean(fetch_candles(params)[SYMBOL], SYMBOL, params).candles, WEEK, check_exact=True)
+
+
+def test_rounding_noise_is_sound(make_params: MakeParams, folder: Path):
+    """Prices that lie beyond high and low by what arithmetic leaves behind: every candle is there."""
+    rng = np.random.default_rng(1)
+    noisy = WEEK.assign(**{name: WEEK[name] + rng.choice([-3e-11, 3e-11], N_ROWS) for name in PRICES})
+    (folder / "BTC-USDT.csv").write_bytes(csv(noisy))
+    params = make_params(source="file")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    highest, lowest = noisy[PRICES].max(axis=1), noisy[PRICES].min(axis=1)
+    assert_frame_equal(cleaned.candles, noisy.assign(high=highest, low=lowest), check_exact=True)
+    assert cleaned.broken == []
+    assert cleaned.n_widened == ((noisy["high"] < highest) | (noisy["low"] > lowest)).sum() > 0
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "feather"])
+def test_float32_is_sound(make_params: MakeParams, folder: Path, suffix: str):
+    """Prices that lost half their digits are candles all the same, not one of them left out."""
+    single = dict.fromkeys([*PRICES, "volume"], "float32")
+    (folder / f"BTC-USDT.{suffix}").write_bytes(binary(WEEK.astype(single), suffix))
+    params = make_params(source="file")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert_frame_equal(cleaned.candles, WEEK.astype(single).astype(dict.fromkeys(single, "float64")))
+    assert cleaned.broken == []
 
 
 COMMAS = "received: columns that aren't separated by commas: "
@@ -276,6 +393,51 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "thousands set apart without quotes": (
         rows(lambda r: [r[0], *(line.replace(",2", ",2,", 1) for line in r[1:])]),
         "Expected 6 columns, got 7",
+    ),
+    "something behind the commas of a later row": (
+        rows(
+            lambda r: [
+                r[0],
+                *(line.replace("\n", ",x\n" if k == 90 else ",\n") for k, line in enumerate(r[1:])),
+            ]
+        ),
+        "received: rows of more columns than its header names: open_time,open,high,low,close,volume",
+    ),
+    "a column that is needed twice": (
+        extra(("Close", 1.0)),
+        "must have each column once, at least close; received open_time, ",
+    ),
+    "a header of three rows": (
+        lambda c: (
+            b"Price,Close,High,Low,Open,Volume\nTicker,BTC-USD,BTC-USD,BTC-USD,BTC-USD,BTC-USD\n"
+            b"Date,,,,,\n"
+            + indexed(c)[["close", "high", "low", "open", "volume"]].to_csv(header=False).encode()
+        ),
+        "a header of three lines, as yfinance writes it, not of one: Price,Close,",
+    ),
+    "an index that counts rows and no times": (
+        lambda c: c.drop(columns="open_time").to_csv().encode(),
+        f"{TIMES}, and have happened once in UTC (fetch.file.timezone); received 0 in row 1.",
+    ),
+    "another symbol": (
+        extra(("symbol", "ETHUSDT")),
+        "must have rows of BTC/USDT alone, and so say their symbol; received ETHUSDT in row 1.",
+    ),
+    "another symbol from a row on": (
+        extra(("tic", ["BTC/USDT"] * 100 + ["ETH/USDT"] * 68)),
+        "say their tic; received ETH/USDT in row 101.",
+    ),
+    "another symbol's future": (extra(("Pair", "BTC/USDT:USDT")), "received BTC/USDT:USDT in row 1."),
+    "another quote": (extra(("Ticker", "BTC-USD")), "say their ticker; received BTC-USD in row 1."),
+    "bytes that aren't UTF-8 in a time": (
+        lambda c: csv(with_times(c, c["open_time"].astype(str))).replace(
+            b"2022-01-09", b"2022\xff01-09", 1
+        ),
+        "received 2022\\xff01-09 00:00:00+00:00 in row 145.",
+    ),
+    "bytes that aren't UTF-8 in a price": (
+        lambda c: b"\xe9".join(csv(c).rsplit(b".", 1)),
+        "volume of BTC/USDT must be a number; received: could not convert string to float: b'",
     ),
     "decimal commas": (
         column("open", lambda v: v.map(lambda price: str(price).replace(".", ","))),
@@ -410,7 +572,7 @@ ARROW: dict[str, tuple[str, Any, str]] = {
         "close of BTC/USDT must be a number",
     ),
     "what pandas lacks": (
-        "note",
+        "close",
         pa.UnionArray.from_sparse(pa.array([0] * N_ROWS, pa.int8()), [pa.array([1] * N_ROWS)]),
         "must hold candles; received: No known equivalent Pandas block",
     ),
@@ -494,8 +656,198 @@ def test_times_of_a_place_are_read_as_such(make_params: MakeParams, folder: Path
 def test_candles_of_the_future_are_refused(make_params: MakeParams, folder: Path):
     """The clock decides: a time that is yet to come was misread, or made up."""
     (folder / "BTC-USDT.csv").write_bytes(csv(WEEK))
-    params = make_params(source="file")
+    params = make_params(source="file", end="2022-01-09")
 
     assert len(fetch_candles(params, WEEK["open_time"].iloc[-1])[SYMBOL]) == N_ROWS
     with pytest.raises(InputError, match=r"1970 and now; received 2022-01-09 23:00:00\+00:00 in row 168"):
         fetch_candles(params, WEEK["open_time"].iloc[-2])
+
+
+def test_a_candle_that_still_forms_is_refused(make_params: MakeParams, folder: Path):
+    """Left out, it would be there an hour later, from the same file: so fetch.end must wait for it."""
+    (folder / "BTC-USDT.csv").write_bytes(csv(WEEK))
+    close = WEEK["open_time"].iloc[-1] + pd.Timedelta("1h")
+
+    for end in ("2022-01-09T23:30", "2022-01-10", "2022-01-10T00:30"):
+        params = make_params(source="file", end=end)
+        with pytest.raises(InputError) as caught:
+            fetch_candles(params, close + pd.Timedelta("59s"))
+        assert str(caught.value) == (
+            "fetch.end must leave closed candles only, or the same setting means other candles tomorrow; "
+            f"received {end}, and the candle before it closes at 2022-01-10T00:00."
+        )
+        assert len(fetch_candles(params, close + pd.Timedelta("1min"))[SYMBOL]) == N_ROWS
+
+
+def test_a_candle_that_still_forms_behind_the_window_doesnt_matter(make_params: MakeParams, folder: Path):
+    """A file that is written to up to now may be used up to any time before."""
+    (folder / "BTC-USDT.csv").write_bytes(csv(WEEK))
+    params = make_params(source="file", end="2022-01-09T23:00")
+
+    now = WEEK["open_time"].iloc[-1] + pd.Timedelta("1min")
+    found = fetch_candles(params, now)[SYMBOL]
+
+    assert len(clean(found, SYMBOL, params).candles) == N_ROWS - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        *(
+            (text, "BTC/USDT")
+            for text in ("BTCUSDT", "btc/usdt", "BTC-USDT", "BTC_USDT", " BTC/USDT ", "BTC", "")
+        ),
+        ("BINANCE:BTCUSDT", "BTC/USDT"),
+        *(
+            (text, "BTC/USDT:USDT")
+            for text in ("BTC/USDT:USDT", "BTC-USDT_USDT", "BTCUSDT", "BTC/USDT", "btc")
+        ),
+        ("币/USDT", "币/USDT"),
+    ],
+)
+def test_a_symbol_may_be_written_in_many_ways(text: str, symbol: str):
+    """As exchanges, ccxt and charts write it, in any case."""
+    assert is_symbol(text, symbol)
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        *(
+            (text, "BTC/USDT")
+            for text in ("ETHUSDT", "BTCUSD", "USDT", "BTC/USDT:USDT", "BTC/USDT:BTC", "nan", "1")
+        ),
+        ("ETH/USDT:USDT", "BTC/USDT:USDT"),
+        ("币/USDT", "人/USDT"),
+    ],
+)
+def test_another_symbol_is_another(text: str, symbol: str):
+    """However alike."""
+    assert not is_symbol(text, symbol)
+
+
+def spark(folder: Path) -> None:
+    """The week in a folder of Parquet files, with what Spark leaves beside them."""
+    folder.mkdir()
+    for number in range(12):  # part.10 and part.11 come last
+        part = WEEK[14 * number : 14 * number + 14]
+        (folder / f"part.{number}.parquet").write_bytes(binary(part, "parquet"))
+    (folder / "_SUCCESS").touch()
+    (folder / ".part.0.parquet.crc").write_bytes(b"crc")
+    (folder / "_metadata.parquet").write_bytes(b"PAR1")
+
+
+def test_a_folder_of_parquet_files_is_one_table(make_params: MakeParams, folder: Path):
+    """Its parts are read in the order of their numbers, whatever the disk's."""
+    spark(folder / "BTC-USDT.parquet")
+    params = make_params(source="file")
+
+    cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert_frame_equal(cleaned.candles, WEEK, check_exact=True)
+    assert cleaned[1:] == (0, 0, [], [], 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "reason"),
+    [("csv", "a folder"), ("feather", "a folder"), ("parquet", "a folder without Parquet files")],
+)
+def test_another_folder_is_refused(make_params: MakeParams, folder: Path, suffix: str, reason: str):
+    """An empty one too, in a line that says what it is."""
+    (folder / f"BTC-USDT.{suffix}").mkdir()
+
+    assert refusal(make_params(source="file")).endswith(f"must hold candles; received: {reason}.")
+
+
+def test_parts_of_other_columns_are_refused(make_params: MakeParams, folder: Path):
+    """Each part must have what is needed; types may differ from part to part."""
+    spark(folder / "BTC-USDT.parquet")
+    whole = WEEK[14:28].astype({"volume": "float32"})
+    (folder / "BTC-USDT.parquet/part.1.parquet").write_bytes(binary(whole, "parquet"))
+    assert len(fetch_candles(make_params(source="file"))[SYMBOL]) == N_ROWS
+
+    (folder / "BTC-USDT.parquet/part.1.parquet").write_bytes(binary(whole.drop(columns="low"), "parquet"))
+    assert "must have columns low; received open_time, " in refusal(make_params(source="file"))
+
+
+PARQUET_TIMES: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "date-times": lambda c: c["open_time"],
+    "date-times without a zone": lambda c: c["open_time"].dt.tz_localize(None),
+    "ns": lambda c: c["open_time"].dt.as_unit("ns"),
+    "Unix time": unix,
+}
+
+
+@pytest.mark.parametrize("kind", PARQUET_TIMES)
+def test_only_the_window_of_a_parquet_file_is_read(make_params: MakeParams, folder: Path, kind: str):
+    """Row groups of other days may be broken, or many: those with the window's are read, and the ends."""
+    path = folder / "BTC-USDT.parquet"
+    candles = with_times(WEEK, PARQUET_TIMES[kind](WEEK))
+    plain: dict[str, Any] = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    whole = bytearray(binary(candles, "parquet", row_group_size=4, **plain))
+    path.write_bytes(whole)
+    metadata = pq.ParquetFile(path).metadata
+    for group in range(1, 12):  # hours 4 to 48 of 168
+        column = metadata.row_group(group).column(1)
+        whole[column.data_page_offset + column.total_compressed_size - 4] ^= 1
+    path.write_bytes(whole)
+    params = make_params(source="file", start="2022-01-07", end="2022-01-08")
+
+    with pytest.raises(InputError, match="CRC"):
+        read_candles(path, SYMBOL, "UTC")
+    found = fetch_candles(params)[SYMBOL]
+
+    assert len(found) < N_ROWS / 2
+    assert found.index[0] == 0
+    assert_frame_equal(
+        clean(found, SYMBOL, params).candles, WEEK[96:120].reset_index(drop=True), check_exact=True
+    )
+
+
+def test_mixed_units_are_no_reason_to_leave_rows_out(make_params: MakeParams, folder: Path):
+    """Where s and ms stand in one column, least and greatest number say nothing of times."""
+    mixed = [ms if k % 2 else ms // 1000 for k, ms in enumerate(unix(WEEK))]
+    whole = binary(with_times(WEEK, mixed), "parquet", row_group_size=4)
+    (folder / "BTC-USDT.parquet").write_bytes(whole)
+    params = make_params(source="file", start="2022-01-07", end="2022-01-08")
+
+    found = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
+
+    assert_frame_equal(found.candles, WEEK[96:120].reset_index(drop=True), check_exact=True)
+
+
+def test_a_window_without_candles_is_told_where_they_are(make_params: MakeParams, folder: Path):
+    """From the first row group to the last, though none of them is in the window."""
+    (folder / "BTC-USDT.parquet").write_bytes(binary(WEEK[::-1], "parquet", row_group_size=4))
+
+    told = refusal(make_params(source="file", start="2021-01-01", end="2021-01-08"))
+
+    assert told.endswith("its candles run from 2022-01-03 00:00:00+00:00 to 2022-01-09 23:00:00+00:00.")
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "feather", "csv"])
+def test_more_rows_than_a_symbol_has_are_refused(
+    make_params: MakeParams, folder: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+):
+    """They are counted before they are read; of Parquet, those of the window alone."""
+    monkeypatch.setattr(formats, "MOST_ROWS", 100)
+    content = csv(WEEK) if suffix == "csv" else binary(WEEK, suffix)
+    (folder / f"BTC-USDT.{suffix}").write_bytes(content)
+    told = refusal(make_params(source="file"))
+    n_rows = N_ROWS + (suffix == "csv")  # the header
+    assert told.endswith(f"received: {n_rows} rows that would have to be read, more than 100.")
+
+    if suffix == "parquet":
+        (folder / "BTC-USDT.parquet").write_bytes(binary(WEEK, "parquet", row_group_size=4))
+        params = make_params(source="file", start="2022-01-07", end="2022-01-08")
+        assert len(clean(fetch_candles(params)[SYMBOL], SYMBOL, params).candles) == 24
+
+
+def test_a_row_is_named_by_its_place_in_the_file(make_params: MakeParams, folder: Path):
+    """Also where the rows before it weren't read."""
+    candles = WEEK.assign(symbol=["BTCUSDT"] * 100 + ["ETHUSDT"] + ["BTCUSDT"] * 67)
+    (folder / "BTC-USDT.parquet").write_bytes(binary(candles, "parquet", row_group_size=4))
+
+    told = refusal(make_params(source="file", start="2022-01-07", end="2022-01-08"))
+
+    assert told.endswith("received ETHUSDT in row 101.")
