@@ -33,17 +33,19 @@ def make_features(
     """
     stretch = stretches(candles["open_time"], bar, bridge_bars)
     parts = [
-        stretch_features(part.reset_index(drop=True), bar, params) for _, part in candles.groupby(stretch)
+        stretch_features(part.reset_index(drop=True), bar, params)
+        for _, part in candles.groupby(stretch)
+        if len(part) > params.lookback_bars
     ]
-    features = pd.concat(parts, ignore_index=True)
-    names = features.columns.drop("close_time")
-    features[names] = features[names].astype(np.float32)
-    finite = np.isfinite(features[names]).all(axis=1)
-    if not finite.any():
+    if not parts:
         raise InputError(
             f"featurize.groups and windows look back over {params.lookback_bars} bars, so a stretch of "
             f"candles must be longer; received {np.bincount(stretch).max()} in the longest."
         )
+    features = pd.concat(parts, ignore_index=True)
+    names = features.columns.drop("close_time")
+    features[names] = features[names].astype(np.float32)
+    finite = np.isfinite(features[names]).all(axis=1)
     return features[finite].reset_index(drop=True)
 
 

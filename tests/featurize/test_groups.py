@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
-from stages.featurize.groups import GROUPS, make_features
+from stages.featurize.groups import GROUPS, make_features, stretch_features
 from stages.featurize.params import FeaturizeParams
 
 HOUR = pd.Timedelta(hours=1)
@@ -197,6 +198,33 @@ def test_too_few_candles_are_refused(candles, params):
     """Where no row would be left, one line says how far the features look back."""
     with pytest.raises(InputError, match=r"^featurize.* 33 bars, .*; received 33 in the longest\.$"):
         features_of(candles.iloc[:33], params)
+
+
+def test_stretches_too_short_for_a_row_cost_nothing(make_candles, params, monkeypatch):
+    """However many there are, no column is computed of them; refused or not, the rows are the same."""
+    asked = []
+
+    def counted(candles: pd.DataFrame, *settings: Any) -> pd.DataFrame:
+        asked.append(len(candles))
+        return stretch_features(candles, *settings)
+
+    monkeypatch.setattr("stages.featurize.groups.stretch_features", counted)
+    torn = make_candles(2000)
+    torn["open_time"] += torn.index // params.lookback_bars * pd.Timedelta("5h")
+    with pytest.raises(InputError, match=f"received {params.lookback_bars} in the longest"):
+        features_of(torn, params)
+    assert asked == []
+
+    whole = make_candles(100, start="2030-01-01")
+    found = features_of(
+        pd.concat(
+            [torn, whole, torn.assign(open_time=torn["open_time"] + 8000 * pd.Timedelta("1D"))],
+            ignore_index=True,
+        ),
+        params,
+    )
+    assert asked == [100]
+    assert_frame_equal(found, features_of(whole, params), check_exact=True)
 
 
 @pytest.mark.parametrize("n_bars", [1, 2, 14, 15])
