@@ -12,7 +12,7 @@ from stages.common.params import load_params, load_value
 from stages.common.tables import fresh_folder, read_tables, write_table
 from stages.label.folds import cut_folds
 from stages.label.params import LabelParams, SplitParams
-from stages.label.rows import label_candles
+from stages.label.rows import LOST, in_words, label_candles
 
 
 def main() -> None:
@@ -28,25 +28,33 @@ def main() -> None:
     label = partial(label_candles, task=task, bar=bar, params=params, split=split)
     labelled = parallel_map(label, list(candles.values()), "label")
     labels = {symbol: table for symbol, (table, _) in zip(candles, labelled, strict=True)}
-    for symbol, table in labels.items():
+    for (symbol, table), (_, counts) in zip(labels.items(), labelled, strict=True):
         if table.empty:
             raise InputError(
                 f"split.warmup_bars and label.horizon must leave each symbol rows; received "
-                f"{split.warmup_bars} and {params.horizon}, {symbol} has {len(candles[symbol])} candles."
+                f"{split.warmup_bars} and {params.horizon}, while of {symbol}'s {len(candles[symbol]):,} "
+                f"candles {in_words(counts)}."
             )
+    lost = {reason: sum(counts[reason] for _, counts in labelled) for reason in LOST}
     rows = pd.concat(labels.values(), ignore_index=True)
     times = pd.DatetimeIndex(rows["close_time"].drop_duplicates().sort_values())
-    folds = cut_folds(times, split, params.horizon, bar)
+    try:
+        folds = cut_folds(times, split, params.horizon, bar)
+    except InputError as error:
+        n_candles = sum(map(len, candles.values()))
+        raise InputError(f"{error} Of {n_candles:,} candles {in_words(lost)}.") from None
 
     with fresh_folder("data/labels") as folder:
         for symbol, table in labels.items():
             write_table(folder / f"{symbol}.parquet", table)
         write_table(folder / "folds.parquet", folds)
-    lost = pd.DataFrame([counts for _, counts in labelled]).sum()
     reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
     print(
         f"label: {len(rows)} rows of {len(labels)} symbols, mean y {rows['y'].mean():.4g}; lost: {reasons}"
     )
+    for symbol, table in labels.items():
+        if (table["y"] == table["y"].iloc[0]).all():
+            print(f"label: {symbol}: every y is {table['y'].iloc[0]:g}, so nothing is left to forecast")
     record("label")
 
 

@@ -11,6 +11,12 @@ from stages.label.params import LabelParams, SplitParams
 from stages.label.weights import average_uniqueness
 
 LOST = ("warm-up", "horizon", "gap", "flat")
+WHY = {  # a row is lost, in a user's words
+    "warm-up": "come within split.warmup_bars of a gap or of the first candle",
+    "horizon": "have fewer than label.horizon candles after them",
+    "gap": "have a gap within label.horizon, as daily candles without weekends do",
+    "flat": "are flat, for no price moves in the hours around them",
+}
 
 
 def label_candles(
@@ -44,6 +50,13 @@ def label_candles(
         }
     )
     return labels, {reason: int(np.sum(fates == reason)) for reason in LOST}
+
+
+def in_words(lost: dict[str, int]) -> str:
+    """How many candles gave no row, and why, as the end of a sentence; `lost` by `LOST` reason."""
+    return (
+        ", ".join(f"{count:,} {WHY[reason]}" for reason, count in lost.items() if count) or "none is lost"
+    )
 
 
 def row_fates(

@@ -1,3 +1,4 @@
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def test_no_label_of_a_role_reaches_the_next_one(task, scheme):
     [
         ({"split": {"test_bars": 200}}, 400, "split.test_bars"),
         ({"split": {"val_bars": 6}}, 400, "split.val_bars"),
-        ({}, 46, "split.warmup_bars .* BTC-USDT has 46 candles"),
+        ({}, 46, "split.warmup_bars .* while of BTC-USDT's 46 candles 40 come"),
         ({"label": {"horizon": 2}}, 400, "label.horizon"),
     ],
 )
@@ -132,6 +133,81 @@ def test_bad_input_is_named_and_leaves_the_labels_alone(changes, n_bars, named):
 
     assert labels_as_bytes() == before
     assert [path.name for path in Path("data").iterdir() if "labels" in path.name] == ["labels"]
+
+
+def refusal() -> str:
+    """What label says to what is in this folder."""
+    with pytest.raises(InputError) as caught:
+        main()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def flat(candles: pd.DataFrame) -> pd.DataFrame:
+    """The candles of a market that stands still."""
+    return candles.assign(**dict.fromkeys(["open", "high", "low", "close"], 5.0))
+
+
+def test_a_refusal_says_what_the_rows_were_lost_to():
+    """Warm-up and horizon always cost a few; here a market stands still, and there none has weekends."""
+    write_table("data/candles/BTC-USDT.parquet", flat(random_candles(400)))
+    assert refusal() == (
+        "split.warmup_bars and label.horizon must leave each symbol rows; received 40 and 6, while of "
+        "BTC-USDT's 400 candles 40 come within split.warmup_bars of a gap or of the first candle, 6 have "
+        "fewer than label.horizon candles after them, 354 are flat, for no price moves in the hours "
+        "around them."
+    )
+
+    write_params(fetch={"timeframe": "1d"})
+    days = pd.Series(pd.date_range("2020-01-06", periods=400, freq="B", tz="UTC", unit="ms"))
+    write_table("data/candles/BTC-USDT.parquet", random_candles(400).assign(open_time=days))
+    assert refusal().endswith(
+        "6 have fewer than label.horizon candles after them, 354 have a gap within label.horizon, as "
+        "daily candles without weekends do."
+    )
+
+
+def test_a_refusal_for_too_few_rows_says_where_they_are():
+    """Rows that are too few for the folds are mostly lost to what the line says."""
+    market = random_candles(400)
+    still = market["close"].where(market.index < 100).ffill()
+    market = market.assign(
+        **{name: market[name].where(market.index < 100, still) for name in ["open", "high", "low", "close"]}
+    )
+    write_table("data/candles/BTC-USDT.parquet", market)
+
+    message = refusal()
+
+    assert message.startswith("split.folds x split.test_bars + split.val_bars must leave ")
+    assert ". Of 400 candles 40 come within " in message
+    assert re.search(r", 2\d\d are flat, ", message)
+
+
+@pytest.mark.parametrize(
+    ("barriers", "y"),
+    [({"up_atr": 1e300, "timeout": "zero"}, 0), ({"down_atr": 1e300, "up_atr": 1e-300}, 1)],
+)
+def test_labels_of_a_single_class_are_told(capsys, barriers, y):
+    """Barriers that nothing ever touches, or everything does, leave nothing to forecast: a line says so."""
+    write_params(
+        task="direction",
+        label={"direction": {"up_atr": 1.5, "down_atr": 1.5, "timeout": "sign", **barriers}},
+    )
+
+    main()
+
+    told = capsys.readouterr().out.splitlines()[1:]
+    assert told == [f"label: BTC-USDT: every y is {y}, so nothing is left to forecast"]
+
+
+@pytest.mark.parametrize("task", ["direction", "volatility"])
+def test_nothing_is_told_of_labels_that_differ(capsys, task):
+    """The summary is all."""
+    write_params(task=task)
+
+    main()
+
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_no_candles_are_named():
