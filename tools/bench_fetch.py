@@ -20,6 +20,7 @@ import ccxt
 import numpy as np
 import pandas as pd
 
+from stages.common.errors import run
 from stages.common.params import read_params
 from stages.fetch.exchange import candles
 from stages.fetch.exchange.connection import load_markets, open_exchange
@@ -131,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

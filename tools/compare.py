@@ -5,6 +5,7 @@ What a pull request shows: each side's verdict in a sentence, then `dvc params d
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,14 @@ def main() -> None:
 
 def output_of(*command: str) -> str:
     """What a command prints. Raises InputError with the command's own last line if it fails."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    result = subprocess.run(  # noqa: S603
+        command,
+        capture_output=True,
+        encoding="utf-8",
+        errors="backslashreplace",
+        env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": ""},  # of dvc
+        check=False,
+    )
     if result.returncode:
         reason = (result.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"`{' '.join(command)}` must succeed; received: {reason}")

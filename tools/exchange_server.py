@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pandas as pd
 
 from stages.common.bars import bar_length
+from stages.common.errors import run
 from stages.fetch.file.candles import read_candles
 
 API = "/api/v3"
@@ -238,4 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,6 +1,7 @@
 """Bad input ends a command with one clear line, never with a traceback; so do a full disk and Ctrl-C."""
 
 import errno
+import io
 import sys
 from collections.abc import Callable
 
@@ -16,8 +17,12 @@ class InputError(ValueError):
 def run(main: Callable[[], None]) -> None:
     """Call `main`; what the user can mend, or has stopped, becomes one line on stderr and exit status 1.
 
-    Says first which settings of the processor aren't the project's own.
+    A letter that the terminal can't show is printed as its number in Unicode. Says first which settings of the
+    processor aren't the project's own.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     for name, value in otherwise().items():
         print(
             f"note: {name} is {value}, not {SETTINGS[name]!r}: bytes may differ from other machines'.",
@@ -29,6 +34,14 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("error: stopped.")
+    except UnicodeEncodeError:
+        names = sys.getfilesystemencoding()
+        if names == "utf-8":
+            raise
+        sys.exit(
+            "error: the locale must have every letter of fetch.symbols, for files are named after them; "
+            f"received {names}: set LC_ALL to one of UTF-8, or PYTHONUTF8 to 1."
+        )
     except OSError as error:
         if error.errno not in NOT_WRITABLE:
             raise

@@ -1,8 +1,14 @@
 import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from stages.common.errors import InputError, run
+
+ROOT = Path(__file__).parents[2]
 
 ENDS = {
     "bad input": (InputError("task must be known; received 5."), "error: task must be known; received 5."),
@@ -46,3 +52,68 @@ def test_what_is_a_bug_shows_where(error: Exception):
     """With its traceback."""
     with pytest.raises(type(error), match="no"):
         run(lambda: failing(error))
+
+
+def ends(program: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A program of one line, run as a stage is, with these variables set."""
+    return subprocess.run(
+        [sys.executable, "-c", f"from stages.common.errors import InputError, run; run({program})"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "0", **environment},
+        capture_output=True,
+        check=False,
+    )
+
+
+NARROW = {
+    "Windows": {"PYTHONIOENCODING": "cp1252"},
+    "ASCII": {"PYTHONIOENCODING": "ascii:strict"},
+    "the C locale": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_a_letter_that_the_terminal_lacks_is_printed_as_its_code(kind: str):
+    """On stdout, where the summary goes, and on stderr, where errors do."""
+    done = ends(r"lambda: print('fetch: \u5e01/USDT')", **NARROW[kind])
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [b"fetch:", rb"\u5e01/USDT"], b"")
+
+    failing_program = r"lambda: (_ for _ in ()).throw(InputError('received \u5e01.'))"
+    failed = ends(failing_program, **NARROW[kind])
+    assert (failed.returncode, failed.stdout) == (1, b"")
+    assert failed.stderr.rstrip() == rb"error: received \u5e01."
+
+
+def test_a_letter_that_the_terminal_has_is_printed():
+    """As it is."""
+    assert ends(r"lambda: print('\u5e01')", PYTHONIOENCODING="utf-8").stdout.decode().strip() == "\u5e01"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, file names are UTF-16 whatever the locale")
+def test_a_letter_that_file_names_lack_is_one_line():
+    """A locale that can't write a symbol's file says so."""
+    program = r"lambda: open('\u5e01.csv')"
+    failed = ends(program, LC_ALL="C", PYTHONCOERCECLOCALE="0")
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(b"error: the locale must have every letter of fetch.symbols")
+    assert failed.stderr.count(b"\n") == 1
+
+
+def test_a_text_that_cant_be_encoded_elsewhere_is_a_bug():
+    """With its traceback, where the locale has every letter."""
+    with pytest.raises(UnicodeEncodeError):
+        run(lambda: print("\u5e01".encode("ascii")))
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for floor in ("stages", "tools") for path in (ROOT / floor).rglob("*.py")),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_every_command_passes_through_here(path: Path):
+    """What is run as a program calls `run`, and nothing else."""
+    _, found, program = path.read_text(encoding="utf-8").partition('if __name__ == "__main__":')
+
+    assert not found or program.split() == ["run(main)"]
+    assert found or path.name != "__main__.py"
