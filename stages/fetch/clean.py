@@ -22,6 +22,7 @@ ON_GRID = "bars must open on the timeframe's grid, or all of them a number of qu
 
 MOST_BROKEN = 0.01  # of the rows: with more, it is no table of candles
 SPIKE = 1.5  # times beyond the highs, or lows, of both neighbours
+WIDE = 5.0  # times the low: of all rows where a column isn't what its name says, seldom of a candle
 ROUNDING = 1e-6  # of a price: what is lost where prices are kept as float32, tenfold
 OTHER_STEPS = 24  # equal ones in a row: bars without trades, which exchanges leave out, are no such pattern
 N_SHOWN = 10  # in an error
@@ -88,12 +89,25 @@ def to_schema(candles: pd.DataFrame, symbol: str) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {"open_time": candles["open_time"].astype("datetime64[ms, UTC]")}
     for name in COLUMNS[1:]:
         try:
-            columns[name] = candles[name].astype("float64")
+            columns[name] = to_numbers(candles[name])
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"fetch.symbols: {name} of {symbol} must be a number; received: {str(error)[:200]}."
             ) from None
     return pd.DataFrame(columns)
+
+
+def to_numbers(values: pd.Series) -> pd.Series:
+    """A column as float64. Raises TypeError or ValueError where a value is no number.
+
+    Python takes 1_000 and digits of any script for numbers; here they are text.
+    """
+    if not pd.api.types.is_numeric_dtype(values):
+        texts = values.astype(str)
+        odd = texts.str.contains("_|[^ -~\\s]", regex=True)
+        if odd.any():
+            raise ValueError(f"could not convert string to float: {texts[odd].iloc[0]!a}")
+    return values.astype("float64")
 
 
 def extent(table: pd.DataFrame) -> str:
@@ -165,7 +179,10 @@ def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
     highest = np.fmax(high.shift(1), high.shift(-1))
     lowest = np.fmin(low.shift(1), low.shift(-1))
     far = (high > SPIKE * highest) | (low < lowest / SPIKE)
-    return {f"no price should be {SPIKE} times beyond those of both neighbours": far.to_numpy()}
+    return {
+        f"no price should be {SPIKE} times beyond those of both neighbours": far.to_numpy(),
+        f"no high should be more than {WIDE} times the low": (high / WIDE > low).to_numpy(),
+    }
 
 
 def times_apart(candles: pd.DataFrame) -> Floats:

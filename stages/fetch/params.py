@@ -14,7 +14,7 @@ from stages.common.tables import file_name
 NAME = r"[\w.+-]{1,40}"  # what every system lets a file be called
 TIMEFRAME = re.compile("[1-9][0-9]{0,3}[mhdw]")
 SYMBOL = re.compile(f"{NAME}/{NAME}(:{NAME})?")
-# Between neighbours whose ranges don't touch; the widest such void in 1.7 million real candles is 1.004.
+# Times that two neighbours' ranges lie apart. In five years of hours of three coins it is 1.002 at most.
 JUMP = 1.5
 
 

@@ -402,6 +402,20 @@ def test_prices_kept_as_float32_are_sound(make_candles: MakeCandles, rough: list
     assert (found.candles["low"] == found.candles[PRICES].min(axis=1)).all()
 
 
+@pytest.mark.parametrize("name", ["low", "high"])
+def test_rows_too_wide_are_suspect(make_candles: MakeCandles, name: str):
+    """Where volume stands for the low, every row is a candle of sorts, and like its neighbours."""
+    candles = make_candles(100)
+    other = candles["volume"] if name == "low" else candles["volume"] * 10_000
+    swapped = candles.assign(**{name: other, "volume": candles[name]})
+
+    found = clean(swapped, SYMBOL, WEEK)
+
+    assert len(found.suspect) == 100
+    assert {fault["rule"] for fault in found.suspect} >= {"no high should be more than 5.0 times the low"}
+    assert clean(candles, SYMBOL, WEEK).suspect == []
+
+
 def test_a_bar_of_one_price_and_no_volume_is_sound(make_candles: MakeCandles):
     """A quiet hour has open, high, low and close alike, and nobody traded."""
     quiet = make_candles(48)["close"].iloc[10]
@@ -481,6 +495,14 @@ def test_text_is_no_price(make_candles: MakeCandles):
         "close of BTC/USDT must be a number; received: could not convert string to float: 'n/a'"
         in refusal(changed(candles, 2, close="n/a"))
     )
+
+
+@pytest.mark.parametrize("text", ["1_000", "\u0663\u0660", "20\u00a0000", "\uff11"])
+def test_a_number_that_python_alone_reads_is_none(make_candles: MakeCandles, text: str):
+    """Nor are digits of another script: who writes prices so means something by it."""
+    candles = make_candles(5).astype({"close": object})
+
+    assert f"could not convert string to float: {text!a}" in refusal(changed(candles, 2, close=text))
 
 
 def test_timeframe_must_be_the_step(make_candles: MakeCandles, make_params: MakeParams):

@@ -55,7 +55,7 @@ def as_text(value: Any) -> str:
 
 def printable(text: str) -> str:
     """As much of a text as an error may show, in one line."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:200])
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:200])[:200]
 
 
 def from_unix(values: pd.Series) -> pd.Series:

@@ -437,7 +437,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "bytes that aren't UTF-8 in a price": (
         lambda c: b"\xe9".join(csv(c).rsplit(b".", 1)),
-        "volume of BTC/USDT must be a number; received: could not convert string to float: b'",
+        "volume of BTC/USDT must be a number; received: 'utf-8' codec can't decode byte 0xe9",
     ),
     "decimal commas": (
         column("open", lambda v: v.map(lambda price: str(price).replace(".", ","))),
