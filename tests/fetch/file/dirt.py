@@ -63,8 +63,11 @@ def binary(candles: pd.DataFrame, suffix: str, **options: Any) -> bytes:
 
 
 def arrow(candles: pd.DataFrame, suffix: str) -> bytes:
-    """A Parquet or feather file of pandas' frame, index and all."""
-    file, table = io.BytesIO(), pa.Table.from_pandas(candles)
+    """A Parquet or feather file of pandas' frame, index and all; names may come twice."""
+    names = [str(name) for name in candles]
+    table = pa.Table.from_pandas(candles.set_axis([str(place) for place in range(len(names))], axis=1))
+    table = table.rename_columns([*names, *table.column_names[len(names) :]])
+    file = io.BytesIO()
     pq.write_table(table, file) if suffix == "parquet" else write_feather(table, file)
     return file.getvalue()
 
