@@ -35,7 +35,7 @@ repro: $(INSTALLED)  ## set up, check params.yaml, run what has changed
 test: $(INSTALLED)  ## set up, run the tests, all but the slow ones
 	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
 
-test-slow: $(INSTALLED)  ## run the slow tests: planted leaks, bad lines and kill -9, the controls with few seeds
+test-slow: $(INSTALLED)  ## run the slow tests: planted leaks, bad lines and kill -9, broken files, the controls with few seeds
 	$(IN_VENV) python -m pytest -q -n auto -m slow
 
 lint: $(INSTALLED)  ## ruff and mypy
