@@ -209,7 +209,7 @@ def jumps(candles: pd.DataFrame) -> list[dict[str, Any]]:
 def check_jumps(candles: pd.DataFrame, symbol: str, params: FetchParams) -> None:
     """Raise InputError where a jump is wider than fetch.max_jump."""
     too_wide = [
-        f"{jump['times']:.6g} times at {jump['open_time']}"
+        f"by a factor of {jump['times']:.6g} at {jump['open_time']}"
         for jump in jumps(candles)
         if jump["times"] > params.max_jump
     ]
