@@ -17,8 +17,8 @@ class InputError(ValueError):
 def run(main: Callable[[], None]) -> None:
     """Call `main`; what the user can mend, or has stopped, becomes one line on stderr and exit status 1.
 
-    A letter that the terminal can't show is printed as its number in Unicode. Says first which settings of the
-    processor aren't the project's own.
+    A letter that the terminal can't show is printed as its number in Unicode. First of all it says which
+    settings of the processor aren't the project's own.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
