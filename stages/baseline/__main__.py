@@ -13,9 +13,10 @@ from stages.baseline.sizing import SIZING
 from stages.common.bars import Floats, bar_length
 from stages.common.environment import record
 from stages.common.errors import InputError, run
+from stages.common.outputs import alone, fresh_folder
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
-from stages.common.tables import fresh_folder, read_tables, write_table
+from stages.common.tables import read_tables, write_table
 
 
 def main() -> None:
@@ -90,4 +91,4 @@ def check_fitted(symbol: str, table: pd.DataFrame, params: BaselineParams) -> No
 
 
 if __name__ == "__main__":
-    run(main)
+    run(alone("stages.baseline", main))

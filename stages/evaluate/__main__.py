@@ -8,8 +8,9 @@ import pandas as pd
 from stages.common.bars import bar_length
 from stages.common.environment import record
 from stages.common.errors import InputError, run
+from stages.common.outputs import alone, fresh_folder, write_text
 from stages.common.params import load_params, load_value
-from stages.common.tables import fresh_folder, read_table, read_tables, write_table
+from stages.common.tables import read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables, scatter
 from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
@@ -92,12 +93,5 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, index=False, float_format="%.8g", na_rep="NaN", lineterminator="\n")
 
 
-def write_text(path: str, text: str) -> None:
-    """Write a small file whole or not at all."""
-    beside = Path(f"{path}.beside")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
 if __name__ == "__main__":
-    run(main)
+    run(alone("stages.evaluate", main))

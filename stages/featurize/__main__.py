@@ -5,9 +5,10 @@ from functools import partial
 from stages.common.bars import bar_length
 from stages.common.environment import record
 from stages.common.errors import run
+from stages.common.outputs import alone, fresh_folder
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
-from stages.common.tables import fresh_folder, read_tables, write_table
+from stages.common.tables import read_tables, write_table
 from stages.featurize.groups import make_features
 from stages.featurize.params import FeaturizeParams
 
@@ -32,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(alone("stages.featurize", main))

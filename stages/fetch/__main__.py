@@ -5,8 +5,9 @@ import json
 
 from stages.common.environment import record
 from stages.common.errors import run
+from stages.common.outputs import alone, fresh_folder
 from stages.common.params import load_params
-from stages.common.tables import file_name, fresh_folder, write_table
+from stages.common.tables import file_name, write_table
 from stages.fetch.clean import clean, in_one_line, receipt
 from stages.fetch.params import FetchParams
 
@@ -29,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(alone("stages.fetch", main))

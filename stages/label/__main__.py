@@ -7,9 +7,10 @@ import pandas as pd
 from stages.common.bars import bar_length
 from stages.common.environment import record
 from stages.common.errors import InputError, run
+from stages.common.outputs import alone, fresh_folder
 from stages.common.parallel import parallel_map
 from stages.common.params import load_params, load_value
-from stages.common.tables import fresh_folder, read_tables, write_table
+from stages.common.tables import read_tables, write_table
 from stages.label.folds import cut_folds
 from stages.label.params import LabelParams, SplitParams
 from stages.label.rows import LOST, in_words, label_candles
@@ -59,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(alone("stages.label", main))

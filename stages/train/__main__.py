@@ -10,8 +10,9 @@ from dvclive import Live
 from stages.common.bars import bar_length
 from stages.common.environment import record
 from stages.common.errors import InputError, run
+from stages.common.outputs import alone, fresh_folder
 from stages.common.params import load_params, load_value
-from stages.common.tables import fresh_folder, read_table, read_tables, write_table
+from stages.common.tables import read_table, read_tables, write_table
 from stages.train.accelerator import check_metal, installed
 from stages.train.fitting import Fit, fit_folds, mean_curves, network_spec
 from stages.train.params import TrainParams
@@ -99,4 +100,4 @@ def print_summary(rows: pd.DataFrame, fits: dict[str, list[Fit]]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(alone("stages.train", main))

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from stages.common.tables import file_name, fresh_folder, read_table, read_tables, write_table
+from stages.common.tables import file_name, read_table, read_tables, write_table
 
 
 @pytest.fixture
@@ -91,33 +91,3 @@ def test_tables_come_in_the_order_of_their_names(tmp_path, table):
         write_table(tmp_path / f"{name}.parquet", table)
     (tmp_path / "receipt.json").write_text("{}", encoding="utf-8")
     assert [name for name, _ in read_tables(str(tmp_path))] == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
-
-
-def test_a_fresh_folder_takes_the_place_of_the_old_one(tmp_path):
-    """Files that were not written again are gone, and so is the folder beside."""
-    target = tmp_path / "data" / "features"
-    for name in ("old", "new"):
-        with fresh_folder(str(target)) as folder:
-            (folder / name).write_text(name, encoding="utf-8")
-    assert names(target) == ["new"]
-    assert names(target.parent) == ["features"]
-
-
-def write_and_fail(target: str, error: type[BaseException]) -> None:
-    """Get halfway through filling a folder."""
-    with fresh_folder(target) as folder:
-        (folder / "kept").write_text("new", encoding="utf-8")
-        raise error
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_failed_folder_leaves_the_old_one(tmp_path, error):
-    """An exception on the way, Ctrl+C too, leaves the old files as they were, and no others."""
-    target = tmp_path / "features"
-    with fresh_folder(str(target)) as folder:
-        (folder / "kept").write_text("old", encoding="utf-8")
-
-    with pytest.raises(error):
-        write_and_fail(str(target), error)
-    assert names(tmp_path) == ["features"]
-    assert (target / "kept").read_text(encoding="utf-8") == "old"

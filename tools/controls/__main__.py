@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from stages.common.errors import InputError, run
+from stages.common.outputs import alone, write_text
 from stages.common.parallel import parallel_map
 from stages.common.params import check_params, read_params
 from tools.controls.jobs import Job, gather, key, lacking, make_jobs
@@ -80,13 +81,5 @@ def read_kept(folder: Path) -> dict[str, Figures]:
     }
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.beside")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
 if __name__ == "__main__":
-    run(main)
+    run(alone("tools.controls", main))

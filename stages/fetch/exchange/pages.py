@@ -4,7 +4,6 @@ A page is a Parquet file named after the stretch of time of which it has all can
 next to the stretch that came along: where two pages overlap, they must agree.
 """
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.common.outputs import beside
 from stages.fetch.clean import COLUMNS, content_sha256
 from stages.fetch.grid import MILLISECOND
 
@@ -37,16 +37,14 @@ Pages = dict[Span, pd.DataFrame]  # COLUMNS, in time's order
 
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
     """Keep a stretch's candles: whole or not at all, also if the process is killed."""
-    path = path_of(folder, span)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     # A single thread: two dozen pages may be written at a time, and more threads only get in their way.
     table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False, nthreads=1)
     # With a checksum, or a bit that flips on the disk gives other prices, or fewer rows. Of what will be
     # read: Parquet has a single NaN.
     checksum = content_sha256(table.to_pandas(ignore_metadata=True))
     table = table.replace_schema_metadata({CHECKSUM: checksum})
-    pq.write_table(table, beside, compression="zstd")
-    beside.replace(path)
+    with beside(path_of(folder, span)) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def path_of(folder: Path, span: Span) -> Path:
