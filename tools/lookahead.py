@@ -149,15 +149,7 @@ def features_of() -> MakeTable:
 def main() -> None:
     """Check the features of data/candles. Raises InputError with a line a column that looks ahead."""
     given, make_table, lines = arguments(), features_of(), list[str]()
-    try:
-        tables = dict(read_tables("data/candles"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"data/candles must hold Parquet tables; received one that says: {error}"
-        ) from None
-    if not tables:
-        raise InputError("data/candles must hold a table a symbol, as fetch leaves it; received none.")
-    for symbol, candles in tables.items():
+    for symbol, candles in dict(read_tables("data/candles")).items():
         rng, features = np.random.default_rng(given.seed), make_table(candles)
         cuts = choose_cuts(candles["open_time"], features["close_time"], given.cuts, rng)
         found = check(make_table, candles, cuts, rng)

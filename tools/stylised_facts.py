@@ -15,7 +15,6 @@ from scipy.stats import kurtosis
 from stages.common import bars
 from stages.common.bars import Floats
 from stages.common.errors import InputError, run
-from stages.common.tables import read_table
 from stages.common.task import qlike
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
@@ -221,7 +220,7 @@ def table(columns: dict[str, dict[str, float]]) -> str:
 def read_candles(path: str) -> pd.DataFrame:
     """Candles as `fetch` writes them. Raises InputError if the file holds none."""
     try:
-        candles = read_table(path)
+        candles = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} must be a Parquet file; received: {error}.") from None
     if not {"open_time", "high", "low", "close", "volume"} <= set(candles):

@@ -26,10 +26,11 @@ def main() -> None:
     settings = load_value(f"label.{task}", dict)
     bar, bridge_bars = bar_length(load_value("fetch.timeframe", str)), load_value("split.bridge_bars", int)
     horizon_bars = load_value("label.horizon", int)
-    labels = dict(read_tables("data/labels"))
+    candles = dict(read_tables("data/candles"))
+    labels = dict(read_tables("data/labels", candles))
     rows = {
-        symbol: make_rows(candles, labels[symbol], bar, bridge_bars, horizon_bars)
-        for symbol, candles in read_tables("data/candles")
+        symbol: make_rows(candles[symbol], labels[symbol], bar, bridge_bars, horizon_bars)
+        for symbol in candles
     }
     tables = forecast_all(rows, task, settings, params)
     with fresh_folder("data/baselines") as folder:

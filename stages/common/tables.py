@@ -1,15 +1,19 @@
-"""Parquet between stages: one schema, UTC."""
+"""Parquet between stages: one schema, UTC, and no table that isn't as its stage wrote it."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stages.common.errors import InputError
 from stages.common.outputs import beside
 
 TIME = pa.timestamp("ms", tz="UTC")
+CHECKSUM = b"barometer.sha256"  # its name in a file's metadata
+MEND = "`dvc repro` makes it anew."
 
 
 def file_name(symbol: str) -> str:
@@ -18,23 +22,63 @@ def file_name(symbol: str) -> str:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """A table as `write_table` wrote it; times are datetime64[ms, UTC]."""
-    return pq.read_table(path).to_pandas()
+    """A table as `write_table` wrote it; times are datetime64[ms, UTC].
+
+    Raises InputError, naming the file, if it is missing, was cut short or was changed since.
+    """
+    try:
+        arrow = pq.read_table(path)
+        table = arrow.to_pandas()
+        as_written = (arrow.schema.metadata or {}).get(CHECKSUM) == checksum(table)
+    except FileNotFoundError:
+        raise not_as_written(path, "no such file") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise not_as_written(path, "a file that can't be read: " + str(error).partition("\n")[0]) from None
+    if not as_written:
+        raise not_as_written(path, "one that was changed since")
+    return table
+
+
+def not_as_written(path: str | Path, received: str) -> InputError:
+    """What is wrong with an input that an earlier stage wrote, and what mends it."""
+    return InputError(f"{path} must be as its stage wrote it; received {received.rstrip('.')}. {MEND}")
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a frame without its index; equal frames give equal bytes."""
+    """Write a frame without its index, whole or not at all; equal frames give equal bytes."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     times = {
         name: TIME for name in arrow.schema.names if pa.types.is_timestamp(arrow.schema.field(name).type)
     }
     fields = [pa.field(field.name, times.get(field.name, field.type)) for field in arrow.schema]
+    arrow = arrow.cast(pa.schema(fields))
+    # Of what will be read: Parquet has a single kind of missing number.
+    arrow = arrow.replace_schema_metadata({CHECKSUM: checksum(arrow.to_pandas())})
     with beside(path) as file:
-        pq.write_table(arrow.cast(pa.schema(fields)), file, compression="zstd")
+        pq.write_table(arrow, file, compression="zstd")
 
 
-def read_tables(folder: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each symbol's name, as its file has it, and its table, in the order of the names."""
-    for path in sorted(Path(folder).glob("*.parquet")):
-        if path.stem != "folds":
-            yield path.stem, read_table(path)
+def checksum(table: pd.DataFrame) -> bytes:
+    """SHA-256 of names, types and values, in hexadecimal digits."""
+    digest = hashlib.sha256(repr([*table.dtypes.items()]).encode())
+    digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return digest.hexdigest().encode()
+
+
+def read_tables(folder: str, symbols: Collection[str] | None = None) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each symbol's name, as its file has it, and its table, in the order of the names.
+
+    `symbols`: those that must be there, and no others. Raises InputError if they aren't, if there are none,
+    or where `read_table` does.
+    """
+    paths = [path for path in sorted(Path(folder).glob("*.parquet")) if path.stem != "folds"]
+    found = [path.stem for path in paths]
+    if not found or (symbols is not None and found != sorted(symbols)):
+        which = f" ({', '.join(sorted(symbols))})" if symbols is not None else ""
+        raise InputError(
+            f"{folder} must hold a table a symbol{which}; received {', '.join(found) or 'none'}. {MEND}"
+        )
+    for path in paths:
+        yield path.stem, read_table(path)

@@ -1,8 +1,10 @@
 """evaluate: what the forecasts were worth, against the naive one and against the best baseline."""
 
 import importlib
+from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stages.common.bars import bar_length
@@ -10,7 +12,7 @@ from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.outputs import alone, fresh_folder, write_text
 from stages.common.params import load_params, load_value
-from stages.common.tables import read_table, read_tables, write_table
+from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables, scatter
 from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
@@ -32,8 +34,10 @@ def main() -> None:
     question = importlib.import_module(f"stages.evaluate.{task}")
     setting = Setting(question, TASKS[task].loss, load_value("label.horizon", int), bar, params)
 
-    predictions, baselines = read_table("data/predictions.parquet"), read_symbols("data/baselines")
-    rows = join(predictions, read_symbols("data/labels"), baselines, TASKS[task])
+    predictions = read_table("data/predictions.parquet")
+    labels = read_symbols("data/labels")
+    baselines = read_symbols("data/baselines", labels["symbol"].unique())
+    rows = join(predictions, labels, baselines, TASKS[task])
     rows = rows.assign(event=question.event, target=question.target)
     losses = loss_table(rows, opponents(baselines), setting.loss)
     test = rows[rows["role"] == "test"]
@@ -62,30 +66,36 @@ def main() -> None:
     record("evaluate")
 
 
-def read_symbols(folder: str) -> pd.DataFrame:
-    """The tables of a folder in one, with `symbol`. Raises InputError if there are none."""
-    tables = [table.assign(symbol=symbol) for symbol, table in read_tables(folder)]
-    if not tables:
-        raise InputError(f"{folder} must hold a table a symbol; received none.")
+def read_symbols(folder: str, symbols: Collection[str] | None = None) -> pd.DataFrame:
+    """The tables of a folder in one, with `symbol`. Raises InputError as `read_tables` does."""
+    tables = [table.assign(symbol=symbol) for symbol, table in read_tables(folder, symbols)]
     return pd.concat(tables, ignore_index=True)
 
 
 def read_curves(folder: str) -> dict[str, pd.DataFrame]:
     """Epoch, train_loss and val_loss of each fold, as dvclive logged them, `live` last.
 
-    Raises InputError if there are none.
+    Raises InputError if there are none, or where a file isn't as it was logged.
     """
     curves = {}
     paths = Path(folder).glob("plots/metrics/*/val_loss.tsv")
     for path in sorted(paths, key=lambda path: (len(path.parent.name), path)):  # fold_10 after fold_9
-        train, val = (
-            pd.read_csv(path.with_name(f"{name}_loss.tsv"), sep="\t") for name in ("train", "val")
-        )
+        train, val = (read_losses(path.with_name(f"{name}_loss.tsv")) for name in ("train", "val"))
         curve = val.merge(train, on="step", how="left").rename(columns={"step": "epoch"})
         curves[path.parent.name.removeprefix("fold_")] = curve
     if not curves:
         raise InputError(f"{folder} must hold each fold's losses, as dvclive logs them; received none.")
     return curves
+
+
+def read_losses(path: Path) -> pd.DataFrame:
+    """Step, and the loss that the file is named after. Raises InputError if they can't be read."""
+    types = {"step": np.int64, path.stem: np.float64}
+    try:
+        return pd.read_csv(path, sep="\t", usecols=[*types], dtype=types)
+    except (FileNotFoundError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise not_as_written(path, f"what can't be read: {reason}") from None
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -24,8 +24,6 @@ def main() -> None:
     bar = bar_length(load_value("fetch.timeframe", str))
 
     candles = dict(read_tables("data/candles"))
-    if not candles:
-        raise InputError("data/candles must hold a table a symbol, as fetch leaves it; received none.")
     label = partial(label_candles, task=task, bar=bar, params=params, split=split)
     labelled = parallel_map(label, list(candles.values()), "label")
     labels = {symbol: table for symbol, (table, _) in zip(candles, labelled, strict=True)}

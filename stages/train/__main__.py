@@ -9,7 +9,7 @@ from dvclive import Live
 
 from stages.common.bars import bar_length
 from stages.common.environment import record
-from stages.common.errors import InputError, run
+from stages.common.errors import run
 from stages.common.outputs import alone, fresh_folder
 from stages.common.params import load_params, load_value
 from stages.common.tables import read_table, read_tables, write_table
@@ -30,8 +30,6 @@ def main() -> None:
     task = load_value("task", str)
 
     features = dict(read_tables("data/features"))
-    if not features:
-        raise InputError("data/features must hold a table a symbol, as featurize leaves it; received none.")
     names, table = stack_features(list(features.values()))
     rows = read_rows(features, task, params)
     spans = read_table("data/labels/folds.parquet")
@@ -53,13 +51,16 @@ def main() -> None:
 def read_rows(features: dict[str, pd.DataFrame], task: str, params: TrainParams) -> pd.DataFrame:
     """The labelled rows of all symbols, each with its window's place in the stacked features."""
     bar, bridge_bars = bar_length(load_value("fetch.timeframe", str)), load_value("split.bridge_bars", int)
+    labels = dict(read_tables("data/labels", features))
+    baselines = dict(read_tables("data/baselines", features))
     parts, n_above = [], 0
     for symbol, table in features.items():
-        labels = read_table(f"data/labels/{symbol}.parquet")
-        baselines = read_table(f"data/baselines/{symbol}.parquet")
-        ends = window_ends(table["close_time"], labels["close_time"], params.window, bar, bridge_bars)
+        times = labels[symbol]["close_time"]
+        ends = window_ends(table["close_time"], times, params.window, bar, bridge_bars)
         ends[ends >= 0] += n_above
-        parts.append(label_rows(labels, baselines, ends, task, params).assign(symbol=symbol))
+        parts.append(
+            label_rows(labels[symbol], baselines[symbol], ends, task, params).assign(symbol=symbol)
+        )
         n_above += len(table)
     return pd.concat(parts, ignore_index=True)
 

@@ -38,9 +38,12 @@ def test_what_the_user_can_mend_is_one_line(error: BaseException, expected: str)
     assert caught.value.code == expected
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EDQUOT, errno.EPERM])
-def test_a_folder_of_someone_else_is_one_line(number: int):
-    """As a quota that is used up."""
+@pytest.mark.parametrize(
+    "number",
+    [errno.EACCES, errno.EDQUOT, errno.EPERM, errno.EFBIG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR],
+)
+def test_a_place_that_cannot_be_written_is_one_line(number: int):
+    """A folder of someone else, a quota that is used up, a file where a folder should be."""
     with pytest.raises(SystemExit) as caught:
         run(lambda: failing(OSError(number, "no", "data/x")))
 

@@ -1,10 +1,13 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
+from stages.common.errors import InputError
 from stages.common.tables import file_name, read_table, read_tables, write_table
 
 
@@ -62,9 +65,9 @@ def test_equal_frames_give_equal_bytes(tmp_path, table):
 
 
 def test_files_carry_no_notes_of_pandas(tmp_path, table):
-    """The version of pandas is not part of the bytes."""
+    """The version of pandas is not part of the bytes; the checksum is all that is noted."""
     write_table(tmp_path / "table.parquet", table)
-    assert pq.read_schema(tmp_path / "table.parquet").metadata is None
+    assert set(pq.read_schema(tmp_path / "table.parquet").metadata) == {b"barometer.sha256"}
 
 
 def test_writing_takes_the_place_of_the_old_table(tmp_path, table):
@@ -91,3 +94,85 @@ def test_tables_come_in_the_order_of_their_names(tmp_path, table):
         write_table(tmp_path / f"{name}.parquet", table)
     (tmp_path / "receipt.json").write_text("{}", encoding="utf-8")
     assert [name for name, _ in read_tables(str(tmp_path))] == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
+
+
+def edited(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Open a table and save it again, as a person would."""
+    change(pd.read_parquet(path)).to_parquet(path)
+
+
+def cut_short(path: Path) -> None:
+    """Leave the first half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def kept_schema(path: Path) -> None:
+    """Change a value, and leave everything else as it is, the checksum too."""
+    arrow = pq.read_table(path)
+    changed = pa.Table.from_pandas(arrow.to_pandas().assign(y=[0.1, 0.2, -3.0]), arrow.schema)
+    pq.write_table(changed.replace_schema_metadata(arrow.schema.metadata), path)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "gone": (lambda path: path.unlink(), "no such file"),
+    "empty": (lambda path: path.write_bytes(b""), "a file that can't be read: "),
+    "cut short": (cut_short, "a file that can't be read: "),
+    "a text": (lambda path: path.write_text("y\n1\n", encoding="utf-8"), "a file that can't be read: "),
+    "a value": (
+        lambda path: edited(path, lambda t: t.fillna({"y": 0.5})),
+        "one that was changed",
+    ),
+    "a value alone": (kept_schema, "one that was changed"),
+    "the order": (lambda path: edited(path, lambda t: t[::-1]), "one that was changed"),
+    "a row": (lambda path: edited(path, lambda t: t[:-1]), "one that was changed"),
+    "a column": (lambda path: edited(path, lambda t: t.drop(columns="y")), "one that was changed"),
+    "a name": (lambda path: edited(path, lambda t: t.rename(columns={"y": "z"})), "one that was changed"),
+    "a type": (lambda path: edited(path, lambda t: t.astype({"y": "float32"})), "one that was changed"),
+}
+
+
+@pytest.mark.parametrize(("change", "received"), CHANGES.values(), ids=CHANGES)
+def test_a_table_that_is_not_as_it_was_written_is_refused(tmp_path, table, change, received):
+    """In one line that names the file, what is wrong with it, and what mends it."""
+    path = tmp_path / "table.parquet"
+    write_table(path, table)
+    change(path)
+
+    with pytest.raises(InputError) as caught:
+        read_table(path)
+
+    message = str(caught.value)
+    assert message.startswith(f"{path} must be as its stage wrote it; received {received}")
+    assert message.endswith("`dvc repro` makes it anew.")
+    assert len(message.splitlines()) == 1
+
+
+def test_every_bit_counts(tmp_path, table):
+    """A file with a byte that flipped on the disk is refused, or gives the very same table."""
+    path = tmp_path / "table.parquet"
+    write_table(path, table)
+    sound, refused = path.read_bytes(), 0
+    for place in range(len(sound)):
+        path.write_bytes(sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1 :])
+        try:
+            assert_frame_equal(read_table(path), table, check_exact=True)
+        except InputError:
+            refused += 1
+    assert refused > len(sound) / 2
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted", "received"),
+    [
+        ([], None, "a symbol; received none"),
+        (["folds"], ["BTC-USDT"], r"a symbol \(BTC-USDT\); received none"),
+        (["BTC-USDT"], ["ETH-USDT", "BTC-USDT"], r"\(BTC-USDT, ETH-USDT\); received BTC-USDT"),
+        (["BTC-USDT", "ETH-USDT"], ["BTC-USDT"], "received BTC-USDT, ETH-USDT"),
+    ],
+)
+def test_a_folder_with_other_symbols_is_refused(tmp_path, table, written, wanted, received):
+    """A symbol is never left out in silence, and none comes from an earlier run."""
+    for name in written:
+        write_table(tmp_path / f"{name}.parquet", table)
+    with pytest.raises(InputError, match=rf"must hold a table .*{received}\. `dvc repro`"):
+        dict(read_tables(str(tmp_path), wanted))

@@ -100,6 +100,20 @@ def test_curves_come_in_the_order_of_the_folds(make_inputs, tmp_path, monkeypatc
     assert curves["2"]["train_loss"].isna().tolist() == [True, False]
 
 
+@pytest.mark.parametrize("text", ["", "step\tloss\n0\t0.7\n", "step\tval_loss\n0\tmany\n"])
+def test_curves_that_were_edited_are_named(make_inputs, tmp_path, monkeypatch, text):
+    """In one line, with the file's name."""
+    stand_in(make_inputs("direction"), "direction", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    path = Path("results/train/plots/metrics/fold_2/val_loss.tsv")
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(
+        InputError, match=f"{path} must be as its stage wrote it; received what can't be read"
+    ):
+        main.read_curves("results/train")
+
+
 def test_what_is_missing_is_written_as_nan(tmp_path):
     """DVC would draw an empty cell as a loss of nil."""
     main.write_csv(tmp_path / "a.csv", pd.DataFrame({"epoch": [0, 1], "train_loss": [np.nan, 0.1 + 0.2]}))

@@ -12,7 +12,6 @@ import yaml
 from dvc.repo import Repo
 
 from stages.common.errors import InputError
-from stages.common.tables import read_table
 
 BY_TIME, METRICS = "results/by_time.parquet", "results/metrics.json"
 FORECAST = ("data/predictions.parquet", "data/labels")
@@ -72,8 +71,8 @@ def read_file(path: Path, read: Callable[[Path], T]) -> T:
 
 
 def read_by_time(path: Path) -> pd.DataFrame:
-    """COLUMNS of a table by time."""
-    return read_table(path)[COLUMNS]
+    """COLUMNS of a table by time, whichever version of this project wrote it."""
+    return pd.read_parquet(path, columns=COLUMNS)
 
 
 def read_figures(path: Path) -> dict[str, float]:
