@@ -1,7 +1,6 @@
 """The networks, in Keras on TensorFlow. The only module to import them, for that takes seconds."""
 
-import tempfile
-from pathlib import Path
+import io
 from typing import Any
 
 import keras
@@ -103,7 +102,14 @@ def corrections(corrector: keras.Model, ends: Ints) -> Floats:
 
 def weights_file(network: keras.Model) -> bytes:
     """The weights as a .weights.h5 file; equal weights give equal bytes, as in a .keras file they don't."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.weights.h5"
-        network.save_weights(path)
-        return path.read_bytes()
+    file = WeightsInMemory()
+    network.save_weights(file)
+    return file.getvalue()
+
+
+class WeightsInMemory(io.BytesIO):
+    """A file that touches no disk: on a full one HDF5 crashes, and a killed process leaves it there."""
+
+    def __str__(self) -> str:
+        """The name that Keras asks a file of weights to have."""
+        return "network.weights.h5"
