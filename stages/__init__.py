@@ -10,6 +10,7 @@ import platform
 import sys
 import warnings
 from pathlib import Path
+from types import TracebackType
 
 # What every x86-64 processor with AVX2 can do.
 SETTINGS = {
@@ -47,6 +48,17 @@ def otherwise() -> dict[str, str | None]:
         return {}
     return {name: value for name, value in in_force().items() if value != SETTINGS[name]}
 
+
+def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in one line that Ctrl-C has ended a command amid its imports; show any other error as it is."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("error: stopped.", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# The libraries take seconds to import; `errors.run` takes over after that.
+sys.excepthook = tell
 
 # Where numpy came first it has chosen; the environment stays as it is, so that `in_force` tells the truth.
 if same_bytes_promised() and "numpy" not in sys.modules:

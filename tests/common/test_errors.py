@@ -120,3 +120,22 @@ def test_every_command_passes_through_here(path: Path):
 
     assert not found or program.split() == ["run(main)"]
     assert found or path.name != "__main__.py"
+
+
+@pytest.mark.parametrize(
+    ("error", "last"), [("KeyboardInterrupt", "error: stopped."), ("ValueError", "ValueError")]
+)
+def test_ctrl_c_amid_imports_is_one_line(error: str, last: str):
+    """Which take most of a stage's time; any other error is a bug, and shows where."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"import stages; raise {error}"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    lines = result.stderr.splitlines()
+    assert result.returncode != 0
+    assert lines[-1] == last
+    assert (len(lines) == 1) == (error == "KeyboardInterrupt")
