@@ -1,114 +1,18 @@
 """The rerun contract, row by row, driven through the real dvc on a tiny simulated market."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
-EVERYTHING = ["fetch", "featurize", "label", "baseline", "train", "evaluate"]
+from tests.project import EVERYTHING, Project
+
 AFTER_LABEL = ["label", "baseline", "train", "evaluate"]
 AFTER_FEATURIZE = ["featurize", "train", "evaluate"]
 AFTER_BASELINE = ["baseline", "train", "evaluate"]
-
-TINY = {
-    "fetch.end": "2022-03-15",
-    "featurize.windows": [1, 4, 24],
-    "split.scheme": "holdout",
-    "split.warmup_bars": 200,
-    "baseline.min_bars": 200,
-    "baseline.window_bars": 400,
-    "train.network": "dense",
-    "train.units": 2,
-    "train.window": 4,
-    "train.epochs": 1,
-    "evaluate.bootstrap": 100,
-}
-
-
-class Project:
-    """A scratch copy of the project with a tiny market, and the real `dvc` in it."""
-
-    def __init__(self, folder: Path) -> None:
-        """Copy what git would hold."""
-        self.folder = folder
-        folders = ["stages", "tools", "data/import"]
-        files = ["dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "README.md", "Makefile"]
-        for name in folders + files:
-            source, target = ROOT / name, folder / name
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
-        for file in (folder / "data/import").glob("*/*"):
-            if file.name != ".gitkeep":
-                file.unlink()
-        self.set_params(TINY)
-        self.run("git", "init", "-q")
-        self.run("dvc", "init", "-q")
-        self.commit()
-
-    def run(self, *command: str) -> str:
-        """The output of a command that must succeed."""
-        result = self.try_run(*command)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
-    def try_run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command's output and exit status, whatever it is."""
-        environment = os.environ | {
-            "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
-            "LOKY_MAX_CPU_COUNT": "1",
-            "DVC_NO_ANALYTICS": "1",
-        }
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
-        )
-
-    def commit(self) -> None:
-        """Commit all that git doesn't ignore."""
-        self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all")
-
-    def make(self, *arguments: str) -> str:
-        """What a make target prints, in an environment that counts as installed: this one."""
-        for scripts in ("bin", "Scripts"):
-            activate = self.folder / ".venv" / scripts / "activate"
-            activate.parent.mkdir(parents=True, exist_ok=True)
-            activate.touch()
-        (self.folder / "requirements.txt").touch()
-        (self.folder / ".venv/installed").touch()
-        return self.run("make", "--no-print-directory", *arguments)
-
-    def reruns(self) -> list[str]:
-        """Reproduce, and name the stages that ran."""
-        return re.findall(r"^Running stage '(\w+)'", self.run("dvc", "repro"), re.M)
-
-    def set_params(self, settings: dict[str, object]) -> None:
-        """Change settings of params.yaml, named by dotted keys."""
-        path = self.folder / "params.yaml"
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key, value in settings.items():
-            *blocks, last = key.split(".")
-            block = values
-            for name in blocks:
-                block = block[name]
-            assert last in block
-            block[last] = value
-        path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
-
-    def append(self, name: str, text: str) -> None:
-        """Add a line to a file."""
-        with (self.folder / name).open("a", encoding="utf-8") as file:
-            file.write(text)
 
 
 @pytest.fixture(scope="module")
