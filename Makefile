@@ -14,6 +14,9 @@ endif
 # `dvc` runs the stages with the `python` that it finds first, so the environment has to be active.
 IN_VENV := . $(BIN)/activate &&
 INSTALLED := .venv/installed
+# DVC unpickles what lies in its site cache, which by default every user of the machine may write to. A setting of
+# this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
+READY := .venv/site-cache
 
 .PHONY: help repro test test-slow lint check compare controls original lock
 
@@ -28,26 +31,31 @@ $(INSTALLED): requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-repro: $(INSTALLED)  ## set up, check params.yaml, run what has changed
+$(READY): $(INSTALLED)
+	@$(IN_VENV) dvc config --quiet --local core.site_cache_dir \
+	  "$$(python -c 'import os; print(os.path.abspath("$@"))')"
+	@rm -rf $@ && mkdir -m 700 $@
+
+repro: $(READY)  ## set up, check params.yaml, run what has changed
 	@$(IN_VENV) python -m tools.check
 	$(IN_VENV) dvc repro
 
-test: $(INSTALLED)  ## set up, run the tests, all but the slow ones
+test: $(READY)  ## set up, run the tests, all but the slow ones
 	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
 
-test-slow: $(INSTALLED)  ## run the slow tests: planted leaks, bad lines and kill -9, broken files, the controls with few seeds
+test-slow: $(READY)  ## run the slow tests: planted leaks, bad lines and kill -9, broken files, the controls with few seeds
 	$(IN_VENV) python -m pytest -q -n auto -m slow
 
-lint: $(INSTALLED)  ## ruff and mypy
+lint: $(READY)  ## ruff and mypy
 	$(IN_VENV) ruff check . && ruff format --check . && mypy
 
-check: $(INSTALLED)  ## check params.yaml
+check: $(READY)  ## check params.yaml
 	@$(IN_VENV) python -m tools.check
 
-compare: $(INSTALLED)  ## metrics and parameters of the workspace against BASE, as Markdown
+compare: $(READY)  ## metrics and parameters of the workspace against BASE, as Markdown
 	@$(IN_VENV) python -m tools.compare $(BASE)
 
-controls: $(INSTALLED)  ## markets of which the truth is known: is noise called noise? Up to two hours; resumable
+controls: $(READY)  ## markets of which the truth is known: is noise called noise? Up to two hours; resumable
 	$(IN_VENV) python -m tools.controls
 
 # ORIGINAL is the run that this project grew out of; VOLATILITY asks the other question of its candles, as
@@ -60,10 +68,10 @@ ORIGINAL := $(CANDLES) -S task=direction -S label.direction.timeout=zero -S labe
 VOLATILITY := $(CANDLES) -S task=volatility
 IMPORTED := $(addprefix --copy-paths ,$(wildcard data/import/file/BTC-USDT.*))
 
-original: $(INSTALLED)  ## the run it grew out of, then volatility on its candles
+original: $(READY)  ## the run it grew out of, then volatility on its candles
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-direction $(ORIGINAL)
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-volatility $(VOLATILITY)
 
-lock: $(INSTALLED)  ## resolve pyproject.toml into requirements.txt, for every platform
+lock: $(READY)  ## resolve pyproject.toml into requirements.txt, for every platform
 	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" -o requirements.txt
