@@ -1,0 +1,140 @@
+"""The pipeline, killed or stopped at any moment and started again, driven through the real dvc."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests.project import EVERYTHING, Project
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
+
+N_KILLS = 30
+LOG = "log"
+
+
+class Undisturbed(NamedTuple):
+    """What a run leaves that nobody kills, and how long it takes."""
+
+    outputs: dict[str, bytes]
+    status: str
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """A whole run."""
+    project = Project(tmp_path_factory.mktemp("undisturbed"))
+    (project.folder / LOG).touch()
+    begin = time.monotonic()
+    assert project.reruns() == EVERYTHING
+    return Undisturbed(outputs(project), status(project), time.monotonic() - begin)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project in which nothing has run yet."""
+    return Project(tmp_path)
+
+
+def outputs(project: Project) -> dict[str, bytes]:
+    """All files of the working tree but the log."""
+    return {path: content for path, content in project.outputs().items() if path != LOG}
+
+
+def status(project: Project) -> str:
+    """What git sees beyond what is committed, ignored files too."""
+    return project.run("git", "status", "--porcelain", "--ignored")
+
+
+def start(project: Project) -> subprocess.Popen[bytes]:
+    """`dvc repro` in a group of processes of its own, as a terminal starts it; what it says is in LOG."""
+    with (project.folder / LOG).open("wb") as log:
+        return subprocess.Popen(
+            ["dvc", "repro"],
+            cwd=project.folder,
+            env=project.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # Tests that run in the background may ignore Ctrl-C, and so would what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+
+
+def said(project: Project) -> str:
+    """What `dvc repro` has said so far."""
+    return (project.folder / LOG).read_text(encoding="utf-8")
+
+
+def wait_until(project: Project, process: subprocess.Popen[bytes], words: str) -> None:
+    """Return once `dvc repro` has said these words."""
+    while words not in said(project):
+        assert process.poll() is None, said(project)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, N_KILLS))]
+)
+def test_a_killed_pipeline_goes_on_as_if_nothing_had_been(
+    project: Project, undisturbed: Undisturbed, seed: int
+):
+    """After kill -9 of dvc, its stage and its workers, `dvc repro` leaves the same bytes and no more."""
+    process = start(project)
+    time.sleep(np.random.default_rng(seed).uniform(0, undisturbed.seconds))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(60)
+
+    project.run("dvc", "repro")
+
+    assert outputs(project) == undisturbed.outputs
+    assert status(project) == undisturbed.status
+
+
+def test_a_stage_that_outlives_its_dvc_is_in_nobodys_way(project: Project, undisturbed: Undisturbed):
+    """After kill -9 of dvc alone, the next run names the stage that is still at work; then all is well."""
+    first = start(project)
+    while not (project.folder / ".cache/locks/stages.baseline").exists():
+        assert first.poll() is None, said(project)
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.killpg(first.pid, signal.SIGSTOP)  # or else it might be done before the next run comes to it
+    first.kill()
+    first.wait(60)
+
+    second = project.try_run("dvc", "repro")
+    assert second.returncode != 0
+    assert "error: stages.baseline must run once at a time in a folder" in second.stderr
+    os.killpg(first.pid, signal.SIGKILL)
+
+    project.run("dvc", "repro")
+    assert outputs(project) == undisturbed.outputs
+    assert status(project) == undisturbed.status
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", EVERYTHING)
+def test_ctrl_c_ends_a_stage_in_one_line(project: Project, undisturbed: Undisturbed, stage: str):
+    """Whatever it is at; and the next run goes on as if nothing had been."""
+    rng = np.random.default_rng(EVERYTHING.index(stage))
+    process = start(project)
+    wait_until(project, process, f"Running stage '{stage}'")
+    time.sleep(rng.uniform(0, 0.1 * undisturbed.seconds))
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) != 0
+
+    log = said(project)
+    assert "Traceback" not in log
+    assert len(re.findall(r"^error: stopped\.", log, re.M)) == ("failed to reproduce" in log)
+
+    project.run("dvc", "repro")
+    assert outputs(project) == undisturbed.outputs
+    assert status(project) == undisturbed.status
