@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import stages
+from stages.common.outputs import write_text
 
 PATH = Path("results/environment.json")
 
@@ -25,11 +26,7 @@ PACKAGES = [
 
 def record(stage: str) -> None:
     """Write down in what environment a stage ran, beside what is known of the other stages."""
-    known = read()
-    PATH.parent.mkdir(exist_ok=True)
-    beside = PATH.with_name(f".{PATH.name}.{os.getpid()}")
-    beside.write_text(json.dumps(known | {stage: environment()}, indent=2) + "\n", encoding="utf-8")
-    beside.replace(PATH)
+    write_text(PATH, json.dumps(read() | {stage: environment()}, indent=2) + "\n")
 
 
 def read() -> dict[str, Any]:
@@ -49,7 +46,7 @@ def environment() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "packages": {package: version(package) for package in PACKAGES},
-        "numpy_uses": numpy_config(mode="dicts")["SIMD Extensions"]["found"],
+        "numpy_uses": numpy_config(mode="dicts")["SIMD Extensions"].get("found", []),
         "blas_kernels": sorted({str(pool.get("architecture")) for pool in blas_pools()}),
         "settings": stages.in_force(),
     }

@@ -12,8 +12,11 @@ from stages.common.bars import Floats, Ints
 from stages.train.params import TrainParams
 
 CLIP = 10.0  # standard deviations: one crash must not outweigh a year
-PREDICTION_BATCH = 2048
-MOST_COLUMNS = 256  # of one product: from some 400 on, TensorFlow cuts it to fit the processor's cache
+
+# Of one product: where it has more, TensorFlow cuts it to fit the processor's first cache, of 32 or 48 KiB,
+# and what stands at an edge is added up in another order. On emulated processors, up to here none differed.
+MOST_ROWS = 256
+MOST_COLUMNS = 256
 
 
 def make_repeatable(seed: int) -> None:
@@ -96,7 +99,7 @@ LOSSES = {"direction": keras.losses.BinaryCrossentropy(from_logits=True), "volat
 
 def corrections(corrector: keras.Model, ends: Ints) -> Floats:
     """Corrections of the windows that these rows end, without dropout; shape (n,)."""
-    outputs = corrector.predict(ends.astype(np.int32), batch_size=PREDICTION_BATCH, verbose=0)
+    outputs = corrector.predict(ends.astype(np.int32), batch_size=MOST_ROWS, verbose=0)
     return outputs[:, 0].astype(np.float64)
 
 
