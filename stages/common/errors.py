@@ -4,9 +4,11 @@ import errno
 import io
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from stages import SETTINGS, otherwise
 
+LONGEST = 100  # characters of what arrived that a line shows
 NOT_WRITABLE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOLCK),
     *(errno.EROFS, errno.EACCES, errno.EPERM),
@@ -16,6 +18,18 @@ NOT_WRITABLE = {
 
 class InputError(ValueError):
     """What a user gave can't be used: the message names the setting, the rule and what arrived."""
+
+
+def printable(text: str) -> str:
+    """As much of a text as an error shows, in one line: what can't be printed is escaped."""
+    start = text[: LONGEST + 1]
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in start)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: as Python writes it, in one line, and no longer than a line may be."""
+    return printable(repr(value))
 
 
 def run(main: Callable[[], None]) -> None:

@@ -7,13 +7,12 @@ the training. No stage lists this file as a dependency, for it changes no output
 
 import importlib
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable, shown
+from stages.common.settings import read_settings
 from stages.common.task import TASKS
 
 STAGES = ("fetch", "featurize", "label", "baseline", "train", "evaluate")
@@ -49,21 +48,15 @@ def load_value(key: str, kind: type[V], path: str = "params.yaml") -> V:
     for part in key.split("."):
         value = value[part]
     if not isinstance(value, kind):
-        raise InputError(f"{key} must be {kind.__name__}; received {value!r}.")
+        raise InputError(f"{key} must be {kind.__name__}; received {shown(value)}.")
     return value
 
 
 def read_params(path: str = "params.yaml") -> dict[str, Any]:
     """params.yaml as plain values. Raises InputError if it is no YAML mapping."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} must be a readable file; received: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} must be YAML; received: {reason}.") from None
+    values = read_settings(path)
     if not isinstance(values, dict):
-        raise InputError(f"{path} must hold a block for each stage; received {values!r}.")
+        raise InputError(f"{path} must hold a block for each stage; received {shown(values)}.")
     return values
 
 
@@ -75,7 +68,7 @@ def check_params(values: dict[str, Any]) -> dict[str, Section]:
     models = section_models()
     check_keys("", values, ["task", *models])
     if not isinstance(values["task"], str) or values["task"] not in TASKS:
-        raise InputError(f"task must be one of {', '.join(TASKS)}; received {values['task']!r}.")
+        raise InputError(f"task must be one of {', '.join(TASKS)}; received {shown(values['task'])}.")
     sections = {name: check_section(name, model, values[name]) for name, model in models.items()}
     check_together(sections)
     return sections
@@ -93,10 +86,11 @@ def check_keys(block: str, values: Any, known: list[str]) -> None:
     """Raise InputError unless `values` is a mapping with exactly the known keys."""
     name = block.rstrip(".") or "params.yaml"
     if not isinstance(values, dict):
-        raise InputError(f"{name} must be a block of settings; received {values!r}.")
+        raise InputError(f"{name} must be a block of settings; received {shown(values)}.")
     for key in values:
         if key not in known:
-            raise InputError(f"{block}{key} is no setting{nearest(str(key), block, known)}.")
+            given = printable(str(key))
+            raise InputError(f"{block}{given} is no setting{nearest(given, block, known)}.")
     for key in known:
         if key not in values:
             raise InputError(f"{block}{key} is missing; {name} must have it.")
@@ -114,7 +108,7 @@ def check_section(name: str, model: type[Section], values: Any) -> Section:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
+    path = [printable(str(part)) for part in first["loc"]]
     key = ".".join([name, *path])
     if first["type"] == "extra_forbidden":
         block = ".".join([name, *path[:-1]]) + "."
@@ -122,7 +116,7 @@ def check_section(name: str, model: type[Section], values: Any) -> Section:
     if first["type"] == "missing":
         raise InputError(f"{key} is missing; params.yaml must have it.")
     rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    raise InputError(f"{key}: {rule}; received {first['input']!r}.")
+    raise InputError(f"{key}: {rule}; received {shown(first['input'])}.")
 
 
 def known_keys(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-import yaml
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.utils.serialize import load_yaml
 
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable
 
 BY_TIME, METRICS = "results/by_time.parquet", "results/metrics.json"
 FORECAST = ("data/predictions.parquet", "data/labels")
@@ -62,8 +63,8 @@ def read_file(path: Path, read: Callable[[Path], T]) -> T:
     """What `read` makes of the file; InputError where it isn't what DVC or evaluate once wrote."""
     try:
         return read(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DvcException) as error:
+        reason = printable(str(error).partition("\n")[0].rstrip("."))
         raise InputError(
             f"{path} must be as it was written (delete it to go on without it); received a file that can't "
             f"be read: {type(error).__name__}, {reason}."
@@ -83,7 +84,7 @@ def read_figures(path: Path) -> dict[str, float]:
 
 def read_run(path: Path) -> Run:
     """A run from its file in the run cache, which has the form of a stage in dvc.lock."""
-    noted = yaml.safe_load(path.read_text(encoding="utf-8"))
+    noted = load_yaml(str(path))
     inputs, outputs = ({file["path"]: file["md5"] for file in noted[kind]} for kind in ("deps", "outs"))
     return Run(inputs, outputs, flat(noted.get("params", {}).get("params.yaml", {})))
 
