@@ -1,8 +1,12 @@
 """Settings of baseline: how often the classical forecasts are refit, and on how much."""
 
+from typing import Annotated
+
 from pydantic import Field, ValidationInfo, field_validator
 
-from stages.common.params import Section
+from stages.common.params import MOST_BARS, Bars, Section
+
+FitBars = Annotated[int, Field(ge=200, le=MOST_BARS)]  # fewer say too little of 168 hours of the week
 
 
 class BaselineParams(Section):
@@ -11,10 +15,10 @@ class BaselineParams(Section):
     Forecasts that take long to fit are refit every `slow_refit_bars`.
     """
 
-    refit_bars: int = Field(ge=1)
-    min_bars: int = Field(ge=200)
-    window_bars: int = Field(ge=200)
-    slow_refit_bars: int = Field(ge=1)
+    refit_bars: Bars
+    min_bars: FitBars
+    window_bars: FitBars
+    slow_refit_bars: Bars
 
     @field_validator("window_bars")
     @classmethod

@@ -7,13 +7,18 @@ the training. No stage lists this file as a dependency, for it changes no output
 
 import importlib
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.common.errors import InputError, printable, shown
 from stages.common.settings import read_settings
 from stages.common.task import TASKS
+
+# Nineteen years of minutes: more bars than any market has had, and a number that no arithmetic overflows.
+MOST_BARS = 10_000_000
+Bars = Annotated[int, Field(ge=1, le=MOST_BARS)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
 
 STAGES = ("fetch", "featurize", "label", "baseline", "train", "evaluate")
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from stages.common.params import Section
+from stages.common.params import Bars, Section
 
 Group = Literal["returns", "ranges", "momentum", "volume", "clock"]
 
@@ -14,7 +14,7 @@ class FeaturizeParams(Section):
     """Groups that are switched on, and the windows that they look back over, in bars."""
 
     groups: list[Group] = Field(min_length=1)
-    windows: list[int] = Field(min_length=2)
+    windows: list[Bars] = Field(min_length=2, max_length=50)  # each makes columns in most groups
 
     @field_validator("groups")
     @classmethod
@@ -28,8 +28,8 @@ class FeaturizeParams(Section):
     @classmethod
     def rising(cls, windows: list[int]) -> list[int]:
         """The last window is the longest, the yardstick of the others."""
-        if windows[0] < 1 or any(later <= earlier for earlier, later in pairwise(windows)):
-            raise ValueError("must rise, from at least 1 bar")
+        if any(later <= earlier for earlier, later in pairwise(windows)):
+            raise ValueError("must rise")
         return windows
 
     @property

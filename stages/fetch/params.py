@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from pydantic import Field, ValidationInfo, field_validator
 
-from stages.common.params import Section
+from stages.common.bars import bar_length
+from stages.common.errors import printable
+from stages.common.params import MOST_BARS, Section, Seed
 from stages.common.tables import file_name
 
 NAME = r"[\w.+-]{1,40}"  # what every system lets a file be called
@@ -16,12 +18,15 @@ TIMEFRAME = re.compile("[1-9][0-9]{0,3}[mhdw]")
 SYMBOL = re.compile(f"{NAME}/{NAME}(:{NAME})?")
 # Times that two neighbours' ranges lie apart. In five years of hours of three coins it is 1.002 at most.
 JUMP = 1.5
+LONGEST_BAR = "4w"  # no market is old enough for the warm-up in longer ones
+# A time before has no candles, a time after is a slip.
+FIRST_TIME, LAST_TIME = pd.Timestamp("1970-01-01", tz="UTC"), pd.Timestamp("2100-01-01", tz="UTC")
 
 
 class SimulatedParams(Section):
     """The built-in market."""
 
-    seed: int = Field(ge=0)
+    seed: Seed
     drift_signal: float = Field(ge=0, lt=1)
     volatility_memory: float = Field(ge=0, le=1)
 
@@ -29,13 +34,13 @@ class SimulatedParams(Section):
 class ExchangeParams(Section):
     """Any exchange that ccxt knows."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(min_length=1, max_length=50)  # ccxt's longest has 20
 
 
 class FileParams(Section):
     """Candles dropped into data/import/file/."""
 
-    timezone: str
+    timezone: str = Field(max_length=50)  # the longest there is has 32
 
     @field_validator("timezone")
     @classmethod
@@ -52,12 +57,12 @@ class FetchParams(Section):
     """Symbols, timeframe and window belong to every source."""
 
     source: Literal["simulated", "exchange", "file"]
-    symbols: list[str] = Field(min_length=1)
+    symbols: list[str] = Field(min_length=1, max_length=1_000)  # most exchanges list fewer
     timeframe: str
     start: str
     end: str
-    max_gap_bars: int = Field(ge=0)
-    max_jump: float
+    max_gap_bars: int = Field(ge=0, le=MOST_BARS)
+    max_jump: float = Field(le=1e6)  # beyond that, any file passes
     simulated: SimulatedParams
     exchange: ExchangeParams
     file: FileParams
@@ -75,9 +80,11 @@ class FetchParams(Section):
     @field_validator("timeframe")
     @classmethod
     def is_timeframe(cls, timeframe: str) -> str:
-        """A number of minutes, hours, days or weeks."""
+        """A number of minutes, hours, days or weeks, of LONGEST_BAR at most."""
         if not TIMEFRAME.fullmatch(timeframe):
             raise ValueError("must be a number from 1 to 9999 and one of m, h, d and w, as 1h")
+        if bar_length(timeframe) > bar_length(LONGEST_BAR):
+            raise ValueError(f"must be {LONGEST_BAR} at most")
         return timeframe
 
     @field_validator("max_jump")
@@ -94,19 +101,27 @@ class FetchParams(Section):
         """A date or date-time as text: YAML makes something else of a date without quotes."""
         try:
             assert isinstance(value, str)
-            assert utc(value) >= pd.Timestamp(0, tz="UTC")
+            assert FIRST_TIME <= utc(value) <= LAST_TIME
         except (AssertionError, OverflowError, ValueError):
             raise ValueError(
-                'must be an ISO date or date-time since 1970, in quotes, as "2022-01-01"'
+                'must be an ISO date or date-time from 1970 to 2100, in quotes, as "2022-01-01"'
             ) from None
         return value
 
     @field_validator("end")
     @classmethod
     def is_after_start(cls, end: str, info: ValidationInfo) -> str:
-        """The end lies after the start."""
-        if "start" in info.data and utc(end) <= utc(info.data["start"]):
-            raise ValueError(f"must be later than fetch.start, {info.data['start']}")
+        """The end lies after the start, and not so long after that no memory holds the bars between."""
+        if not {"start", "timeframe"} <= info.data.keys():
+            return end
+        start, timeframe = info.data["start"], info.data["timeframe"]
+        if utc(end) <= utc(start):
+            raise ValueError(f"must be later than fetch.start, {printable(start)}")
+        n_bars = (utc(end) - utc(start)) // bar_length(timeframe)
+        if n_bars > MOST_BARS:
+            raise ValueError(
+                f"must leave at most {MOST_BARS:,} bars of {timeframe} since fetch.start, not {n_bars:,}"
+            )
         return end
 
     @property

@@ -1,17 +1,20 @@
 """Settings of label: the horizon, each question's target, and the folds."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from stages.common.params import Section
+from stages.common.params import Bars, Section
+
+# Nearer, every bar touches both barriers; farther, none ever touches one.
+Barrier = Annotated[float, Field(ge=0.01, le=100)]
 
 
 class DirectionParams(Section):
     """The triple barrier."""
 
-    up_atr: float = Field(gt=0)
-    down_atr: float = Field(gt=0)
+    up_atr: Barrier
+    down_atr: Barrier
     timeout: Literal["sign", "zero"]
 
 
@@ -24,7 +27,7 @@ class VolatilityParams(Section):
 class LabelParams(Section):
     """One horizon for both tasks, and a block for each: both must always be there."""
 
-    horizon: int
+    horizon: int = Field(le=100_000)  # two months of minutes; each bar of it takes a pass over all rows
     direction: DirectionParams
     volatility: VolatilityParams
 
@@ -41,10 +44,10 @@ class SplitParams(Section):
     """Where rows start, and how they are cut into folds."""
 
     scheme: Literal["walk_forward", "holdout"]
-    folds: int = Field(ge=1)
-    test_bars: int = Field(ge=1)
-    val_bars: int = Field(ge=1)
-    warmup_bars: int = Field(ge=1)
+    folds: int = Field(ge=1, le=1_000)  # each has networks of its own
+    test_bars: Bars
+    val_bars: Bars
+    warmup_bars: Bars
     bridge_bars: int = Field(ge=0, le=10_000)
 
 

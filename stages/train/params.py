@@ -1,27 +1,27 @@
 """Settings of train: the network, what it corrects, and how it is fitted."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
-from stages.common.params import Section
+from stages.common.params import Section, Seed
 
 
 class TrainParams(Section):
     """One network a fold and seed. `class_weights` concerns the task direction alone."""
 
     network: Literal["lstm", "gru", "dense"]
-    units: int = Field(ge=1)
-    window: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
+    units: int = Field(ge=1, le=2_048)  # an LSTM's weights grow with the square: 70 MB then, times four
+    window: int = Field(ge=1, le=5_000)  # a batch of windows is in memory at once
+    dropout: float = Field(ge=0, le=0.95)  # beyond, hardly a unit is left to learn
     offset: Literal["baseline", "none"]
     class_weights: Literal["none", "balanced"]
     uniqueness: bool
-    batch: int = Field(ge=1)
-    epochs: int = Field(ge=1)
-    patience: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(min_length=1)
+    batch: int = Field(ge=1, le=65_536)  # in memory at once, window by window
+    epochs: int = Field(ge=1, le=10_000)  # far beyond what `patience` allows
+    patience: int = Field(ge=1, le=10_000)
+    learning_rate: float = Field(ge=1e-8, le=1)  # Adam moves each weight by about that much a batch
+    seeds: list[Seed] = Field(min_length=1, max_length=100)  # a network a fold for each
 
     @field_validator("seeds")
     @classmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.common.errors import InputError, run
+from stages.common.errors import LONGEST, InputError, printable, run, shown
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,3 +139,27 @@ def test_ctrl_c_amid_imports_is_one_line(error: str, last: str):
     assert result.returncode != 0
     assert lines[-1] == last
     assert (len(lines) == 1) == (error == "KeyboardInterrupt")
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 1000, "\x00" * 1000, "\U000e0001" * 1000, "\u202e\x1b[2J\r\n\ud800", ""]
+)
+def test_what_arrived_is_shown_in_a_line(text: str):
+    """A hundred characters at most, each of which can be printed, whatever they were."""
+    line = printable(text)
+
+    assert len(line) <= LONGEST
+    assert line.isprintable()
+    assert printable(line) == line
+
+
+def test_a_short_text_is_shown_as_it_is():
+    """Letters of any alphabet; only what is cut ends in dots."""
+    assert printable("BTC/USDT, ü, ☃") == "BTC/USDT, ü, ☃"
+    assert printable("x" * LONGEST) == "x" * LONGEST
+    assert printable("x" * (LONGEST + 1)) == "x" * (LONGEST - 3) + "..."
+
+
+def test_a_value_is_shown_as_python_writes_it():
+    """So that a text can be told from a number."""
+    assert [shown(value) for value in ("5", 5, None, ["a\n"])] == ["'5'", "5", "None", r"['a\n']"]

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,63 @@ def test_a_missing_file_is_named(tmp_path):
     """Without params.yaml the line says which file was looked for."""
     with pytest.raises(InputError, match=r"params\.yaml must be a readable file"):
         read_params(str(tmp_path / "params.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("key", "values_out"),
+    [
+        ("fetch.end", ["2225-01-01", "9999-12-31"]),
+        ("fetch.start", ["1969-12-31"]),
+        ("fetch.timeframe", ["5w", "9999d"]),
+        ("fetch.symbols", [[f"A{number}/B" for number in range(1001)]]),
+        ("fetch.max_gap_bars", [10**7 + 1]),
+        ("fetch.simulated.seed", [2**32, -1]),
+        ("fetch.exchange.name", ["x" * 51]),
+        ("featurize.windows", [[1, 10**7 + 1], list(range(1, 60))]),
+        ("label.horizon", [100_001]),
+        ("label.direction.up_atr", [1e300, 1e-300, 0.0]),
+        ("label.direction.down_atr", [1e300, 1e-300, 0.0]),
+        ("split.folds", [0, 1001]),
+        ("split.test_bars", [0, 10**7 + 1]),
+        ("split.val_bars", [0, 10**7 + 1]),
+        ("split.warmup_bars", [0, 10**7 + 1]),
+        ("baseline.refit_bars", [0, 10**7 + 1]),
+        ("baseline.window_bars", [199, 10**7 + 1]),
+        ("train.units", [0, 1_000_000]),
+        ("train.window", [0, 5_001]),
+        ("train.dropout", [-0.1, 1.0]),
+        ("train.batch", [0, 10**9]),
+        ("train.epochs", [0, 10**9]),
+        ("train.patience", [0, 10**9]),
+        ("train.learning_rate", [0.0, 1e-300, 1.5, 1e300]),
+        ("train.seeds", [[], [2**32], list(range(101))]),
+        ("evaluate.bootstrap", [99, 10**9]),
+        ("evaluate.seed", [2**32]),
+        ("evaluate.cost_bps", [-0.1, 1e308]),
+        ("evaluate.target_volatility_pct", [0.0, 1e-300, 1e300]),
+        ("evaluate.max_position", [0.0, 1e-300, 1e300]),
+        ("evaluate.no_trade_band", [-0.1, 1.0]),
+    ],
+)
+def test_a_number_that_no_run_could_use_is_refused(values, key, values_out):
+    """Too small to do anything, or too large for memory, time or arithmetic: never found out by the run."""
+    for value in values_out:
+        changed = copy.deepcopy(values)
+        change(changed, key, value)
+        assert refusal(changed).startswith(key)
+
+
+def test_a_window_of_too_many_bars_is_refused(values):
+    """Each end may be sound alone: eighty years of hours are, eighty years of minutes aren't."""
+    values["fetch"] |= {"start": "1970-01-01", "end": "2050-01-01"}
+    check_params(values)
+
+    values["fetch"]["timeframe"] = "1m"
+    assert "must leave at most 10,000,000 bars of 1m" in refusal(values)
+
+
+@pytest.mark.parametrize(("value", "words"), [(10.0, "10.0"), ("010", "'010'"), (True, "True")])
+def test_a_whole_number_must_be_written_as_one(values, value, words):
+    """`10.0` and `1e1` are no counts of units: a line says so, and nothing is rounded."""
+    change(values, "train.units", value)
+    assert refusal(values) == f"train.units: should be a valid integer; received {words}."

@@ -39,7 +39,7 @@ def test_end_must_lie_after_start(end: str):
 def test_start_must_be_an_iso_date_in_quotes(start: Any):
     """Words, numbers and the date that YAML makes of an unquoted one are refused alike."""
     assert refusal(start=start) == (
-        "fetch.start: must be an ISO date or date-time since 1970, in quotes, as "
+        "fetch.start: must be an ISO date or date-time from 1970 to 2100, in quotes, as "
         f'"2022-01-01"; received {start!r}.'
     )
 
