@@ -15,7 +15,8 @@ from stages.label.params import LabelParams
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-CHANGES_NO_OUTPUT = {ROOT / "stages/common/params.py", ROOT / "stages/common/environment.py"}
+# They read settings, which are in dvc.lock, or write what no stage reads.
+CHANGE_NO_OUTPUT = {ROOT / f"stages/common/{name}.py" for name in ("environment", "params", "settings")}
 
 
 def files_of(name: str) -> Iterator[Path]:
@@ -54,7 +55,7 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
     todo = [path]
     while todo:
         module = todo.pop()
-        if module in found or module in CHANGES_NO_OUTPUT:
+        if module in found or module in CHANGE_NO_OUTPUT:
             continue
         found.add(module)
         tree = ast.parse(module.read_text(encoding="utf-8"))

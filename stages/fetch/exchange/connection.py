@@ -15,19 +15,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import ccxt
 import pandas as pd
 from tqdm import tqdm
 
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable
 from stages.common.params import nearest
+from stages.common.settings import read_text
 from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.session import Session
 
 CONFIG_VARIABLE = "CCXT_CONFIG"
+LONGEST_CONFIG = 20_000  # bytes; each word of it is looked for in every answer that a line repeats
+DEEPEST_CONFIG = 20  # blocks in blocks; ccxt joins them with its own by recursion
+JSON_TYPES = (bool, int, float, str, list, dict, type(None))
 RULE = "fetch.exchange.name must be an exchange that answers"
 
 TRIES = 8  # of one request, in a row
@@ -64,7 +67,7 @@ def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
         )
     options = {
         "requests_trust_env": True,  # or ccxt ignores the proxies that the environment names
-        **read_config(),
+        **read_options(name),
         "enableRateLimit": True,
         "verbose": False,  # it prints addresses
         "enableLastJsonResponse": True,
@@ -99,26 +102,48 @@ def read_config() -> dict[str, Any]:
     path = os.environ.get(CONFIG_VARIABLE)
     if not path:
         return {}
+    place = printable(path)
+    text = read_text(path, LONGEST_CONFIG, f"{CONFIG_VARIABLE} must name a readable file ({place})")
     try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{CONFIG_VARIABLE} must name a readable file; {path}: {error.strerror}."
-        ) from None
+        config = json.loads(text)
     except ValueError as error:
-        raise InputError(f"{CONFIG_VARIABLE} must name a JSON file; {path}: {error}.") from None
-    if not isinstance(config, dict):
-        raise InputError(
-            f"{CONFIG_VARIABLE} must name a JSON file of ccxt's options; {path} has no object."
-        )
+        raise InputError(f"{CONFIG_VARIABLE} must name a JSON file; {place}: {error}.") from None
+    except RecursionError:
+        config = None
+    if not isinstance(config, dict) or depth(config) > DEEPEST_CONFIG:
+        rule = f"a JSON file of ccxt's options, {DEEPEST_CONFIG} blocks deep at most"
+        raise InputError(f"{CONFIG_VARIABLE} must name {rule}; {place} has something else.")
+    return config
+
+
+def depth(value: Any) -> int:
+    """How many lists and objects are in one another, the value itself among them."""
+    found, blocks = 0, [value]
+    while blocks := [block for block in blocks if isinstance(block, dict | list)]:
+        found += 1
+        blocks = [
+            each for block in blocks for each in (block.values() if isinstance(block, dict) else block)
+        ]
+    return found
+
+
+def read_options(name: str) -> dict[str, Any]:
+    """The options of CCXT_CONFIG. Raises InputError where one would replace a part of ccxt's own code."""
+    config, usual = read_config(), getattr(ccxt, name)()
+    for key in config:
+        is_code = key.startswith("_") or not isinstance(getattr(usual, key, None), JSON_TYPES)
+        if hasattr(usual, key) and is_code:
+            raise InputError(
+                f"{CONFIG_VARIABLE} must hold options of ccxt's; received {key}, which is none."
+            )
     return config
 
 
 def endpoint_tag(name: str) -> str:
     """What tells another endpoint's candles apart, as a test server's: empty for the exchange's own."""
-    config = read_config()
-    if not config or name not in ccxt.exchanges:
+    if name not in ccxt.exchanges:
         return ""
+    config = read_options(name)
     with one_line_errors(name):
         both = (getattr(ccxt, name)(options) for options in ({}, config))
         ends = [json.dumps([exchange.urls["api"], exchange.hostname]) for exchange in both]
@@ -173,20 +198,30 @@ def complaint(name: str, error: Exception) -> str:
 def without_secrets(text: str) -> str:
     """A text less what CCXT_CONFIG holds: an exchange's answer may repeat an address or a key."""
     config = read_config()
-    secrets = {str(config.get(name, "")) for name in ccxt.Exchange().requiredCredentials} - {""}
-    for word in sorted(secrets | words_in(config), key=len, reverse=True):
+    secrets = {
+        str(leaf) for name in ccxt.Exchange().requiredCredentials for leaf in leaves(config.get(name, ""))
+    }
+    for word in sorted((secrets | words_in(config)) - {""}, key=len, reverse=True):
         text = text.replace(word, "***")
     return text
 
 
-def words_in(value: Any) -> set[str]:
-    """All texts of six characters or more that a JSON value holds, whole and by words."""
-    if isinstance(value, dict | list):
-        values = value.values() if isinstance(value, dict) else value
-        return set[str]().union(*(words_in(each) for each in values))
-    if not isinstance(value, str):
-        return set()
-    return {word for word in [value, *re.split(r"[^\w.-]+", value)] if len(word) > 5}
+def words_in(config: Any) -> set[str]:
+    """All texts and numbers of six characters or more that a JSON value holds, whole and by words."""
+    texts = [str(leaf) for leaf in leaves(config)]
+    words = {
+        word for text in texts for word in [text, " ".join(text.split()), *re.split(r"[^\w.-]+", text)]
+    }
+    return {word for word in words if len(word) > 5}
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Every value of a JSON value that is no list and no object."""
+    if not isinstance(value, dict | list):
+        yield value
+        return
+    for each in value.values() if isinstance(value, dict) else value:
+        yield from leaves(each)
 
 
 def ask(exchange: Any, call: Callable[[], Answer], sound: Callable[[], bool]) -> Answer:
