@@ -142,6 +142,11 @@ def check_together(sections: dict[str, Any]) -> None:
             "split.warmup_bars must be at least what featurize looks back plus train.window, "
             f"{featurize.lookback_bars} + {train.window}; received {split.warmup_bars}."
         )
+    if label.direction.timeout == "zero" and label.direction.up_atr > label.horizon:
+        raise InputError(
+            "label.direction.up_atr must be at most label.horizon where timeout is zero: a bar moves about "
+            f"one ATR, so no label would ever be 1; received {label.direction.up_atr} > {label.horizon}."
+        )
     if split.scheme == "walk_forward" and split.val_bars <= label.horizon:
         raise InputError(
             "split.val_bars must exceed label.horizon, or the purge leaves no row of val; "

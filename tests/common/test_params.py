@@ -253,6 +253,16 @@ def test_a_number_that_no_run_could_use_is_refused(values, key, values_out):
         assert refusal(changed).startswith(key)
 
 
+def test_a_barrier_that_nothing_can_touch_is_refused_where_it_decides(values):
+    """With time-outs as zeros all labels would be 0; with the return's sign far barriers are no barriers."""
+    values["label"]["direction"] |= {"up_atr": 14.5, "timeout": "zero"}
+    assert refusal(values).startswith("label.direction.up_atr must be at most label.horizon")
+
+    for harmless in ({"timeout": "sign"}, {"timeout": "zero", "up_atr": 14.0, "down_atr": 100.0}):
+        values["label"]["direction"] |= harmless
+        check_params(values)
+
+
 def test_a_window_of_too_many_bars_is_refused(values):
     """Each end may be sound alone: eighty years of hours are, eighty years of minutes aren't."""
     values["fetch"] |= {"start": "1970-01-01", "end": "2050-01-01"}
