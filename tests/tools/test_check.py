@@ -1,12 +1,17 @@
 """`python -m tools.check`, which `make repro` runs before DVC."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+
+from stages.common.errors import InputError
+from tools.check import HOPELESS, check_memory, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +33,10 @@ def test_the_committed_parameters_pass(tmp_path):
 
     result = check(tmp_path / "params.yaml")
 
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.fullmatch(
+        r"about [0-9.]+ GB of memory at the peak, in train; 26,304 bars of 1 symbol\n", result.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,3 +109,23 @@ def test_what_is_no_mapping_is_one_line(tmp_path, text):
 
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_no_machine_could_hold_is_refused():
+    """Only where the estimate can't be so wrong: settings that may fit are tried."""
+    check_memory({"fetch": 1e9, "train": HOPELESS * 1e9}, total=1e9)
+
+    with pytest.raises(InputError, match=r"1\.0 GB of memory .* train takes about 11 GB"):
+        check_memory({"fetch": 1e9, "train": 11e9}, total=1e9)
+
+
+def test_more_than_the_machine_has_is_a_warning(monkeypatch, capsys):
+    """It is said before anything runs, and the settings are sound all the same."""
+    monkeypatch.setattr(sys, "argv", ["check", str(ROOT / "params.yaml")])
+    monkeypatch.setattr("tools.check.psutil.virtual_memory", lambda: SimpleNamespace(total=1e9))
+
+    main()
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("about ")
+    assert printed.err == "warning: this machine has 1.0 GB in all; the run may be killed.\n"

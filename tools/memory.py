@@ -1,0 +1,91 @@
+"""What a run needs in memory, from its settings alone: an estimate, before anything has been fetched.
+
+Measured on Linux, Python 3.11, two cores: the most that a stage's processes held together (resident memory,
+thirty looks a second) with one hourly symbol of 3 and of 10 years, three of 3 years, and 1m bars of 90 days
+and of a year, of one symbol and of three. Train also with windows of 96 bars, with 4 epochs in place of 1
+and, though not to its end, with 256 units; evaluate also with 50,000 replicates. The figures below are
+fitted to that by hand, within a quarter of all of it.
+
+Not measured: candles of an exchange or a file, which count as the window's bars, the most there are; more
+than two processes at a time; other networks than the LSTM.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stages.baseline.params import BaselineParams
+from stages.common.bars import bar_length
+from stages.featurize.params import FeaturizeParams
+from stages.fetch.params import FetchParams
+from stages.label.params import SplitParams
+from stages.train.params import TrainParams
+
+MB = 1e6
+
+# Of a process before it has any rows.
+FETCH, TABLES, FITS, NETWORKS, FIGURES = 210 * MB, 205 * MB, 270 * MB, 950 * MB, 310 * MB
+
+COLUMNS_A_WINDOW = 11  # of features, with all groups
+MOST_BASELINES = 10  # columns of a task, each the work of one process
+PREDICTED_AT_ONCE = 2048  # windows; see stages/train/networks.py
+
+
+def n_bars(fetch: FetchParams) -> int:
+    """Bars of the window, each symbol's."""
+    return int((fetch.end_time - fetch.start_time) // bar_length(fetch.timeframe))
+
+
+def estimate(sections: Mapping[str, Any], cores: int) -> dict[str, float]:
+    """Bytes that each stage holds at its peak, all its processes together, on so many cores.
+
+    `sections`: the models of params.yaml.
+    """
+    fetch, bars = sections["fetch"], n_bars(sections["fetch"])
+    rows = bars * len(fetch.symbols)
+    return {
+        "fetch": fetching(fetch, bars),
+        "featurize": featurizing(sections["featurize"], bars, rows, cores),
+        "label": by_symbol(350 * bars, 150 * rows, rows // bars, cores),
+        "baseline": forecasting(sections["baseline"], bars, rows, cores),
+        "train": training(sections["train"], sections["split"], sections["featurize"], rows, cores),
+        "evaluate": FIGURES + 2_200 * rows + 5_000 * sections["evaluate"].bootstrap,
+    }
+
+
+def fetching(fetch: FetchParams, bars: int) -> float:
+    """Of one symbol after the other; the simulated market is made minute by minute."""
+    minutes = bars * (bar_length(fetch.timeframe) // bar_length("1m"))
+    return FETCH + 250 * bars * len(fetch.symbols) + (90 * minutes if fetch.source == "simulated" else 0)
+
+
+def by_symbol(work: float, results: float, n_symbols: int, cores: int) -> float:
+    """Of a process a symbol and one that gathers; a single symbol is worked on by that one itself."""
+    if n_symbols == 1:
+        return TABLES + work
+    return TABLES + results + min(n_symbols, cores) * (TABLES + work)
+
+
+def featurizing(params: FeaturizeParams, bars: int, rows: int, cores: int) -> float:
+    """Of columns in float64, and about as much again while they are made."""
+    columns = COLUMNS_A_WINDOW * len(params.windows)
+    return by_symbol(17 * columns * bars, 8 * columns * rows, rows // bars, cores)
+
+
+def forecasting(params: BaselineParams, bars: int, rows: int, cores: int) -> float:
+    """Of a process a column: its rows, and which of them each refit is fitted on."""
+    refits = bars / params.refit_bars * min(params.window_bars, bars)
+    n_processes = min(MOST_BASELINES * rows // bars, cores)
+    return TABLES + 200 * rows + n_processes * (FITS + 350 * bars + 32 * refits)
+
+
+def training(
+    params: TrainParams, split: SplitParams, featurize: FeaturizeParams, rows: int, cores: int
+) -> float:
+    """Of a process a fold and seed: its rows, the windows that it forecasts at once, and the weights."""
+    columns = COLUMNS_A_WINDOW * len(featurize.windows)
+    windows = 10 * PREDICTED_AT_ONCE * params.window * (columns + params.units)
+    inputs = columns * params.window if params.network == "dense" else 4 * (columns + params.units)
+    weights = 32 * params.units * inputs
+    folds = split.folds if split.scheme == "walk_forward" else 1
+    n_processes = min((folds + 1) * len(params.seeds), cores)  # and a fold `live`
+    return TABLES + 1_000 * rows + n_processes * (NETWORKS + 9_500 * rows + windows + weights)
