@@ -120,6 +120,8 @@ def check_section(name: str, model: type[Section], values: Any) -> Section:
         raise InputError(f"{key} is no setting{nearest(path[-1], block, known_keys(model, path))}.")
     if first["type"] == "missing":
         raise InputError(f"{key} is missing; params.yaml must have it.")
+    if first["type"] == "model_type":
+        raise InputError(f"{key} must be a block of settings; received {shown(first['input'])}.")
     rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     raise InputError(f"{key}: {rule}; received {shown(first['input'])}.")
 

@@ -254,7 +254,7 @@ def test_a_number_that_no_run_could_use_is_refused(values, key, values_out):
 
 
 def test_a_barrier_that_nothing_can_touch_is_refused_where_it_decides(values):
-    """With time-outs as zeros all labels would be 0; with the return's sign far barriers are no barriers."""
+    """With time-outs as zeros all labels would be 0; with the return's sign, far barriers are none."""
     values["label"]["direction"] |= {"up_atr": 14.5, "timeout": "zero"}
     assert refusal(values).startswith("label.direction.up_atr must be at most label.horizon")
 
