@@ -20,11 +20,11 @@ class InputError(ValueError):
     """What a user gave can't be used: the message names the setting, the rule and what arrived."""
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = LONGEST) -> str:
     """As much of a text as an error shows, in one line: what can't be printed is escaped."""
-    start = text[: LONGEST + 1]
+    start = text[: longest + 1]
     line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in start)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+    return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
 def shown(value: Any) -> str:

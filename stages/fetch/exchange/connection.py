@@ -28,6 +28,7 @@ from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.session import Session
 
 CONFIG_VARIABLE = "CCXT_CONFIG"
+LONGEST_ANSWER = 300  # characters of it that a line repeats
 LONGEST_CONFIG = 20_000  # bytes; each word of it is looked for in every answer that a line repeats
 DEEPEST_CONFIG = 20  # blocks in blocks; ccxt joins them with its own by recursion
 JSON_TYPES = (bool, int, float, str, list, dict, type(None))
@@ -68,6 +69,7 @@ def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
     options = {
         "requests_trust_env": True,  # or ccxt ignores the proxies that the environment names
         **read_options(name),
+        "id": name,  # lines name the exchange by it
         "enableRateLimit": True,
         "verbose": False,  # it prints addresses
         "enableLastJsonResponse": True,
@@ -184,7 +186,7 @@ def one_line_errors(name: str) -> Iterator[None]:
 def complaint(name: str, error: Exception) -> str:
     """The rule and what ccxt raised, in one line, without the URL: a URL may hold a key."""
     if isinstance(error, OSError):  # as of requests, for certificates that aren't there
-        return f"{RULE}; {without_secrets(' '.join(str(error).split()))[:300]}"
+        return f"{RULE}; {repeated(' '.join(str(error).split()))}"
     if not isinstance(error, ccxt.BaseError):
         kind = type(error).__name__
         return f"{RULE}; {name}'s answer, or {CONFIG_VARIABLE}, gave {kind} in ccxt"
@@ -192,7 +194,12 @@ def complaint(name: str, error: Exception) -> str:
     while words and words[0] in {name, "GET", "POST"}:
         words.pop(0)
     cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
-    return f"{RULE}; {name} gave {without_secrets(' '.join([type(error).__name__, *words]))[:300]}{cause}"
+    return f"{RULE}; {name} gave {repeated(' '.join([type(error).__name__, *words]))}{cause}"
+
+
+def repeated(text: str) -> str:
+    """As much of what an exchange or ccxt says as a line may repeat."""
+    return printable(without_secrets(text)[:LONGEST_ANSWER], LONGEST_ANSWER)
 
 
 def without_secrets(text: str) -> str:

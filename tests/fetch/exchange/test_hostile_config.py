@@ -144,12 +144,12 @@ def test_hostile_options_are_a_line_without_a_secret(path, waits, capsys):
 
 
 @pytest.mark.slow
-def test_all_hostile_options_are_a_line_without_a_secret(path, waits, capsys):
-    """Of thousands."""
-    every = texts()
-    assert len(every) > 3_500
+def test_many_hostile_options_are_a_line_without_a_secret(path, waits, capsys):
+    """Of eight hundred more: each takes a tenth of a second, for ccxt is opened several times."""
+    many = texts()[::5]
+    assert len(many) > 800
 
-    assert failures(path, every, waits, capsys) == {}
+    assert failures(path, many, waits, capsys) == {}
 
 
 @pytest.mark.parametrize("name", CODE)
