@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable
 from stages.common.tables import file_name
 from stages.fetch.clean import COLUMNS, PRICES
 from stages.fetch.file.formats import Places, Wanted, read_csv, read_feather, read_parquet
-from stages.fetch.file.times import EPOCH, printable, read_times
+from stages.fetch.file.times import EPOCH, read_times
 from stages.fetch.grid import check_closed
 from stages.fetch.params import FetchParams
 
@@ -32,6 +32,7 @@ TIME_NAMES = ["open_time", "timestamp", "unix", "date", "datetime", "time"]
 INDEX_NAMES = ["", "unnamed:_0", "index"]
 PARQUET_INDEX = "__index_level_0__"
 ALL_TIMES = EPOCH, pd.Timestamp("9999-01-01", tz="UTC")
+LONGEST = 200  # characters that an error shows of a file's columns, and of why it can't be read
 SYMBOL_NAMES = ["symbol", "pair", "ticker", "tic", "instrument"]
 
 
@@ -95,7 +96,7 @@ def read_file(path: Path, wanted: Wanted) -> pd.DataFrame:
     except InputError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        reason = printable(" ".join(str(error).split()).rstrip("."))
+        reason = printable(" ".join(str(error).split()).rstrip("."), LONGEST)
         raise InputError(f"fetch.symbols: {path} must hold candles; received: {reason}.") from None
 
 
@@ -105,7 +106,7 @@ def choose_columns(names: list[str], symbol: str, path: Path) -> Places:
     Raises InputError where one is missing, or can't be told from another.
     """
     plain = [str(name).strip().lower().replace(" ", "_") for name in names]
-    received = f"received {printable(', '.join(plain))}"
+    received = f"received {printable(', '.join(plain), LONGEST)}"
     base = symbol.partition("/")[0].lower()
     volume = next((name for name in ("volume", f"volume_{base}") if name in plain), "volume")
     own = [name for name in SYMBOL_NAMES if name in plain]

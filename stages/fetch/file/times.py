@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable
 
 # A year first, so that month and day can't be mistaken; pandas alone would take "now" for a time as well.
 ISO_TIME = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ][\d:.]+)?"
@@ -51,11 +51,6 @@ def as_utc(values: pd.Series, timezone: str) -> pd.Series:
 def as_text(value: Any) -> str:
     """A cell as text; bytes that aren't UTF-8 stay readable."""
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
-
-
-def printable(text: str) -> str:
-    """As much of a text as an error may show, in one line."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text[:200])[:200]
 
 
 def from_unix(values: pd.Series) -> pd.Series:
