@@ -5,6 +5,7 @@ from threadpoolctl import threadpool_limits
 from stages.baseline import volatility as module
 from stages.baseline.rows import FLOOR
 from stages.baseline.volatility import (
+    DECIMALS,
     PERCENT,
     PERSISTENCE,
     Garch,
@@ -132,10 +133,18 @@ def test_a_failed_search_keeps_the_last_parameters(monkeypatch, percent_return, 
     np.testing.assert_allclose(first.omega / (1 - 0.98), np.mean(percent_return**2))
 
 
+def test_a_last_bit_moves_no_fit(candles, make_volatility_labels, rows_of, params):
+    """Returns that differ by the rounding of a logarithm give the very same forecasts."""
+    rows = rows_of(candles[:1700], make_volatility_labels(candles[:1700]))
+    up = np.nextafter(rows["log_return"], np.inf)
+
+    np.testing.assert_array_equal(garch(rows.assign(log_return=up), params), garch(rows, params))
+
+
 def test_garch_equals_its_parts_put_together(candles, make_volatility_labels, rows_of, params):
     """Fit on the returns of the window and since, filter, look h bars ahead, and scale: block by block."""
     rows = rows_of(candles[:1700], make_volatility_labels(candles[:1700]))
-    r, y, model = PERCENT * rows["log_return"].to_numpy(), rows["y"].to_numpy(), None
+    r, y, model = np.round(PERCENT * rows["log_return"].to_numpy(), DECIMALS), rows["y"].to_numpy(), None
     expected = np.full(len(rows), np.nan)
     for refit in range(943, len(rows), 300):  # 730 + 200 + 13: of warm-up, of rows, until the last one ends
         first, last = max(730, refit - 13 - 400), refit - 13

@@ -232,3 +232,10 @@ def test_short_stretches_give_no_rows(make_candles: Callable[..., pd.DataFrame],
     """Stretches of a few candles, shorter than every indicator's first value, do no harm."""
     candles = make_candles(100 + n_bars + 10, missing=range(100, 110))
     assert len(features_of(candles, params)) == 100 - params.lookback_bars
+
+
+def test_features_are_float32(candles, params):
+    """Half the space, and as many digits as a network uses."""
+    features = features_of(candles.iloc[:300], params)
+
+    assert set(features.dtypes.drop("close_time")) == {np.dtype("float32")}

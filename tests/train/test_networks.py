@@ -1,5 +1,6 @@
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -112,3 +113,19 @@ def test_a_saved_network_comes_back(make_params, tmp_path, body):
     for expected, actual in zip(network.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
     assert networks.weights_file(again) == path.read_bytes()
+
+
+@pytest.mark.parametrize("n_columns", [3, 256, 257, 700])
+def test_a_dense_layer_in_parts_is_a_dense_layer(n_columns):
+    """The same weights from the same seed, and the same outputs but for the order of the sums."""
+    inputs = np.random.default_rng(1).standard_normal((20, n_columns)).astype(np.float32)
+    made = []
+    for kind in (keras.layers.Dense, networks.DenseInParts):
+        networks.make_repeatable(1)
+        layer = kind(5, activation="relu")
+        made.append((np.asarray(layer(inputs)), *layer.get_weights()))
+
+    (whole, *expected), (parts, *actual) = made
+    np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-4)
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

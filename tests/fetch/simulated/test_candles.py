@@ -307,3 +307,19 @@ def test_volume_is_in_proportion_to_the_range():
 
     np.testing.assert_allclose(twice, 2 * once)
     assert (once > 0).all()
+
+
+@settings(deadline=None, max_examples=10)
+@given(seed=st.integers(0, 1000))
+def test_prices_are_ticks_and_volumes_lots(seed):
+    """Each is the very number that its decimals say, as an exchange gives it."""
+    candles = hourly(200, seed=seed)
+
+    for column in [*PRICES, "volume"]:
+        decimals = simulated.VOLUME_DECIMALS if column == "volume" else simulated.PRICE_DECIMALS
+        assert [float(f"{value:.{decimals}f}") for value in candles[column]] == candles[column].tolist()
+
+
+def test_a_price_is_a_tick_at_least():
+    """However far it falls: nothing is worth nothing."""
+    assert simulated.in_ticks(np.array([-100.0, 0.0])).tolist() == [0.01, simulated.START_PRICE]
