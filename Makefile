@@ -18,7 +18,7 @@ INSTALLED := .venv/installed
 # this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow lint check compare controls original lock
+.PHONY: help repro test test-slow verify golden lint check compare controls original lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,12 @@ test: $(READY)  ## set up, run the tests, all but the slow ones
 
 test-slow: $(READY)  ## run the slow tests: planted leaks, bad lines and kill -9, broken files, the controls with few seeds
 	$(IN_VENV) python -m pytest -q -n auto -m slow
+
+verify: $(READY)  ## reproduce a tiny market under other settings of processor and place: are the bytes the same?
+	@$(IN_VENV) python -m tools.verify
+
+golden: $(READY)  ## write the metrics anew that tests/test_golden.py compares with
+	@$(IN_VENV) python -m tests.golden
 
 lint: $(READY)  ## ruff and mypy
 	$(IN_VENV) ruff check . && ruff format --check . && mypy

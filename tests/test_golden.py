@@ -1,0 +1,64 @@
+"""A tiny market's metrics, as committed: what another machine, Python or dependency changes shows here."""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stages
+from stages.common.task import TASKS
+from tools.verify import reproduce
+
+ROOT = Path(__file__).parents[1]
+PYTHON = (ROOT / ".python-version").read_text(encoding="utf-8").strip()
+COMMITTED_HERE = stages.same_bytes_promised() and platform.python_version().startswith(f"{PYTHON}.")
+
+# How far a metric may be off elsewhere, where sums are added up in another order and a network settles
+# elsewhere: the greater of a share of itself and an amount in its own unit, by what its name ends with.
+TOLERANCE = {"": (0.02, 0.02)}
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory) -> Path:
+    """A folder in which both tasks have been reproduced from nothing, with their metrics."""
+    folder: Path = tmp_path_factory.mktemp("golden") / "market"
+    reproduce(folder, dict(os.environ))
+    return folder
+
+
+def flat(metrics: dict[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """Each metric by its dotted name."""
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+def tolerance(name: str) -> tuple[float, float]:
+    """Share and amount by which a metric may be off: those of the longest ending that fits."""
+    ending = max((ending for ending in TOLERANCE if name.endswith(ending)), key=len)
+    return TOLERANCE[ending]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_metrics_are_those_committed(market: Path, task: str):
+    """To the last digit where the same bytes are promised, elsewhere within each key's tolerance.
+
+    If a change of code or of a dependency means to move them, `make golden` writes them anew.
+    """
+    expected, actual = (
+        dict(flat(json.loads((folder / f"{task}.json").read_text(encoding="utf-8"))))
+        for folder in (ROOT / "tests/golden", market)
+    )
+
+    assert actual.keys() == expected.keys()
+    if COMMITTED_HERE:
+        assert actual == expected
+    for name, value in expected.items():
+        share, amount = tolerance(name)
+        assert actual[name] == pytest.approx(value, rel=share, abs=amount), name
