@@ -51,26 +51,26 @@ CANARIES = {
     # Features
     "a feature shifted by -1": Canary(
         file="stages/featurize/returns.py",
-        sound="close.shift(bars)",
-        leaky="close.shift(-bars)",
+        sound="close.groupby(start).shift(bars)",
+        leaky="close.groupby(start).shift(-bars)",
         tests="tests/featurize/test_groups.py",
     ),
     "a centred rolling window": Canary(
         file="stages/featurize/ranges.py",
-        sound='span = candles["high"].rolling(w).max()',
-        leaky='span = candles["high"].rolling(w, center=True, min_periods=1).max()',
+        sound="span = rolling(high, start, w).max()",
+        leaky="span = high.rolling(w, center=True, min_periods=1).max()",
         tests="tests/featurize/test_groups.py",
     ),
     "a mean over all rows": Canary(
         file="stages/featurize/ratios.py",
-        sound="usual = values.rolling(longest).mean()",
-        leaky="usual = values.rolling(longest).mean() * 0 + values.mean()",
+        sound="usual = rolling(values, start, longest).mean()",
+        leaky="usual = rolling(values, start, longest).mean() * 0 + values.mean()",
         tests="tests/featurize/test_groups.py",
     ),
     "a backward fill over the look-back": Canary(
         file="stages/featurize/groups.py",
-        sound="features = pd.concat(parts, ignore_index=True)",
-        leaky="features = pd.concat(parts, ignore_index=True).bfill()",
+        sound='return pd.concat([close_time.rename("close_time"), *groups], axis=1)',
+        leaky='return pd.concat([close_time.rename("close_time"), *groups], axis=1).bfill()',
         tests="tests/featurize/test_groups.py",
     ),
     "a backward fill over hours without a trade": Canary(
@@ -81,8 +81,8 @@ CANARIES = {
     ),
     "a feature scaled by its stretch's last close": Canary(
         file="stages/featurize/groups.py",
-        sound='/ candles["close"].iloc[0]',
-        leaky='/ candles["close"].iloc[-1]',
+        sound='candles["close"].to_numpy()[start]',
+        leaky='candles["close"].groupby(stretch).transform("last").to_numpy()',
         tests="tests/featurize/test_groups.py",
     ),
     "features dated by their candle's open": Canary(

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from stages.common.bars import Ints
+
 MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 
 
-def clock_features(candles: pd.DataFrame, _windows: list[int]) -> pd.DataFrame:
+def clock_features(candles: pd.DataFrame, _start: Ints, _windows: list[int]) -> pd.DataFrame:
     """Hour of day and of week (UTC) at the close of bar t, when the next bar begins; known in advance.
 
     hour_of_day_*, hour_of_week_*: two harmonics each, sine and cosine, so that 23:00 is next to 0:00.

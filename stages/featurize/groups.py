@@ -1,11 +1,15 @@
-"""The table of groups, and one symbol's candles into one table of features."""
+"""The table of groups, and one symbol's candles into one table of features.
+
+A group's function takes the candles of all stretches, the row at which each one's stretch begins, and the
+windows in bars.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import stretches
+from stages.common.bars import Ints, stretches
 from stages.common.errors import InputError
 from stages.featurize.clock import clock_features
 from stages.featurize.momentum import momentum_features
@@ -14,7 +18,7 @@ from stages.featurize.ranges import range_features
 from stages.featurize.returns import return_features
 from stages.featurize.volume import volume_features
 
-GROUPS: dict[str, Callable[[pd.DataFrame, list[int]], pd.DataFrame]] = {
+GROUPS: dict[str, Callable[[pd.DataFrame, Ints, list[int]], pd.DataFrame]] = {
     "returns": return_features,
     "ranges": range_features,
     "momentum": momentum_features,
@@ -32,31 +36,37 @@ def make_features(
     stretch loses its first `params.lookback_bars` rows. Raises InputError if no row is left.
     """
     stretch = stretches(candles["open_time"], bar, bridge_bars)
-    parts = [
-        stretch_features(part.reset_index(drop=True), bar, params)
-        for _, part in candles.groupby(stretch)
-        if len(part) > params.lookback_bars
-    ]
-    if not parts:
+    length = np.bincount(stretch)
+    enough = length[stretch] > params.lookback_bars
+    if not enough.any():
         raise InputError(
             f"featurize.groups and windows look back over {params.lookback_bars} bars, so a stretch of "
-            f"candles must be longer; received {np.bincount(stretch).max()} in the longest."
+            f"candles must be longer; received {length.max()} in the longest."
         )
-    features = pd.concat(parts, ignore_index=True)
+    features = group_columns(candles[enough].reset_index(drop=True), stretch[enough], bar, params)
     names = features.columns.drop("close_time")
     features[names] = features[names].astype(np.float32)
     finite = np.isfinite(features[names]).all(axis=1)
     return features[finite].reset_index(drop=True)
 
 
-def stretch_features(candles: pd.DataFrame, bar: pd.Timedelta, params: FeaturizeParams) -> pd.DataFrame:
-    """close_time and the groups' columns of one stretch; NaN where a column looks back beyond it."""
+def group_columns(
+    candles: pd.DataFrame, stretch: Ints, bar: pd.Timedelta, params: FeaturizeParams
+) -> pd.DataFrame:
+    """close_time and the groups' columns of each candle; NaN where a column looks back beyond its stretch.
+
+    `stretch`: number of each candle's stretch; rising.
+    """
+    start = np.searchsorted(stretch, stretch)
     close_time = candles["open_time"] + bar
     # TA-Lib before 0.8 takes differences below 1e-14 for nil, whatever the currency: prices in units of
     # the stretch's first close mean the same for every coin.
-    prices = candles[["open", "high", "low", "close"]] / candles["close"].iloc[0]
+    unit = candles["close"].to_numpy()[start]
+    prices = candles[["open", "high", "low", "close"]].div(unit, axis=0)
     relative = prices.assign(volume=candles["volume"], close_time=close_time)
     groups = [
-        columns(relative, params.windows) for name, columns in GROUPS.items() if name in params.groups
+        columns(relative, start, params.windows)
+        for name, columns in GROUPS.items()
+        if name in params.groups
     ]
     return pd.concat([close_time.rename("close_time"), *groups], axis=1)

@@ -3,11 +3,15 @@
 import pandas as pd
 import talib
 
+from stages.common.bars import Ints, atr
 from stages.featurize.ratios import STILL, share
+from stages.featurize.stretch import each_stretch, rolling
 
 
-def momentum_features(candles: pd.DataFrame, _windows: list[int]) -> pd.DataFrame:
-    """Indicators that lie within about [-1, 1] (the MACD within a few); row t uses bars up to t.
+def momentum_features(candles: pd.DataFrame, start: Ints, _windows: list[int]) -> pd.DataFrame:
+    """Indicators that lie within about [-1, 1] (the MACD within a few).
+
+    Row t uses bars up to t of its stretch.
 
     rsi_14: 2 RSI / 100 - 1, which TA-Lib calls CMO, and unlike its RSI is in the middle when nothing moves.
     macd, macd_histogram: of 12, 26 and 9 bars, in ATR(14).
@@ -17,17 +21,21 @@ def momentum_features(candles: pd.DataFrame, _windows: list[int]) -> pd.DataFram
     """
     high, low, close = candles["high"], candles["low"], candles["close"]
     # Without the floor, a market that stands still for weeks divides rounding errors by next to nothing.
-    atr = talib.ATR(high, low, close, 14).clip(lower=STILL * close)
-    macd, _, histogram = talib.MACD(close, 12, 26, 9)
-    highest, lowest = talib.MAX(high, 14), talib.MIN(low, 14)
+    floored_atr = pd.Series(atr(candles, start)).clip(lower=STILL * close)
+    macd, _, histogram = each_stretch(
+        talib.MACD, start, close, fastperiod=12, slowperiod=26, signalperiod=9
+    )
+    rise = each_stretch(talib.PLUS_DI, start, high, low, close, timeperiod=14)
+    fall = each_stretch(talib.MINUS_DI, start, high, low, close, timeperiod=14)
+    highest, lowest = rolling(high, start, 14).max(), rolling(low, start, 14).min()
     return pd.DataFrame(
         {
-            "rsi_14": talib.CMO(close, 14) / 100,
-            "macd": macd / atr,
-            "macd_histogram": histogram / atr,
-            "adx_14": talib.ADX(high, low, close, 14) / 100,
-            "di_14": (talib.PLUS_DI(high, low, close, 14) - talib.MINUS_DI(high, low, close, 14)) / 100,
-            "aroon_25": talib.AROONOSC(high, low, 25) / 100,
+            "rsi_14": each_stretch(talib.CMO, start, close, timeperiod=14) / 100,
+            "macd": macd / floored_atr,
+            "macd_histogram": histogram / floored_atr,
+            "adx_14": each_stretch(talib.ADX, start, high, low, close, timeperiod=14) / 100,
+            "di_14": (rise - fall) / 100,
+            "aroon_25": each_stretch(talib.AROONOSC, start, high, low, timeperiod=25) / 100,
             "stochastic_14": share(2 * close - highest - lowest, highest - lowest),
         }
     )

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import atr, true_range
+from stages.common.bars import Ints, atr, true_range
 from stages.featurize.ratios import STILL, log_means, log_ratio
+from stages.featurize.stretch import rolling
 
 
-def range_features(candles: pd.DataFrame, windows: list[int]) -> pd.DataFrame:
+def range_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> pd.DataFrame:
     """Ranges over each window; row t uses the bars (t - longest, t], but ATR(14) the whole stretch.
 
     true_range_w: mean of true range over close, as the log ratio to its mean over the longest window;
@@ -16,18 +17,18 @@ def range_features(candles: pd.DataFrame, windows: list[int]) -> pd.DataFrame:
     bars over sqrt(w) close, which a random walk keeps around 0 whatever w.
     parkinson_w, garman_klass_w, rogers_satchell_w: log ratio of mean variances to the longest window's.
     """
-    close, one_stretch = candles["close"], np.zeros(len(candles), dtype=np.int64)
-    relative_range = pd.Series(true_range(candles, one_stretch)) / close
-    usual = relative_range.rolling(windows[-1]).mean()
-    columns = log_means("true_range", relative_range, windows)
+    high, low, close = candles["high"], candles["low"], candles["close"]
+    relative_range = pd.Series(true_range(candles, start)) / close
+    usual = rolling(relative_range, start, windows[-1]).mean()
+    columns = log_means("true_range", relative_range, start, windows)
     columns[f"true_range_{windows[-1]}"] = np.log(usual.clip(lower=STILL))
-    columns["atr_14"] = log_ratio(pd.Series(atr(candles, one_stretch)) / close, usual)
+    columns["atr_14"] = log_ratio(pd.Series(atr(candles, start)) / close, usual)
     for w in windows:
         if w > 1:
-            span = candles["high"].rolling(w).max() - candles["low"].rolling(w).min()
+            span = rolling(high, start, w).max() - rolling(low, start, w).min()
             columns[f"span_{w}"] = log_ratio(span / close / np.sqrt(w), usual)
     for variance in (parkinson, garman_klass, rogers_satchell):
-        columns |= log_means(variance.__name__, variance(candles), windows)
+        columns |= log_means(variance.__name__, variance(candles), start, windows)
     return pd.DataFrame(columns)
 
 

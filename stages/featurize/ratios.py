@@ -3,6 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from stages.common.bars import Ints
+from stages.featurize.stretch import rolling
+
 # A quiet bar may have no range at all, and ln 0 is no number. A hundredth of the usual lies below nearly
 # every bar that trades, yet not so far that one quiet bar dwarfs all others once a column is standardised.
 FLOOR = 0.01
@@ -21,11 +24,12 @@ def log_ratio(value: pd.Series, usual: pd.Series) -> pd.Series:
     return np.log(share(value, usual).clip(lower=FLOOR))
 
 
-def log_means(name: str, values: pd.Series, windows: list[int]) -> dict[str, pd.Series]:
+def log_means(name: str, values: pd.Series, start: Ints, windows: list[int]) -> dict[str, pd.Series]:
     """Mean over each window but the longest, as its log ratio to the mean over the longest.
 
-    `values`: shape (n_bars,), never negative, any unit. Row t uses the rows (t - longest, t].
+    `values`: shape (n_bars,), never negative, any unit. Row t uses the rows (t - longest, t]
+    of its stretch, which begins at row `start[t]`.
     """
     *shorter, longest = windows
-    usual = values.rolling(longest).mean()
-    return {f"{name}_{w}": log_ratio(values.rolling(w).mean(), usual) for w in shorter}
+    usual = rolling(values, start, longest).mean()
+    return {f"{name}_{w}": log_ratio(rolling(values, start, w).mean(), usual) for w in shorter}

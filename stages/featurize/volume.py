@@ -2,10 +2,12 @@
 
 import pandas as pd
 
+from stages.common.bars import Ints
 from stages.featurize.ratios import log_means, share
+from stages.featurize.stretch import rolling
 
 
-def volume_features(candles: pd.DataFrame, windows: list[int]) -> pd.DataFrame:
+def volume_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> pd.DataFrame:
     """Volume over each window; row t uses the bars (t - longest, t].
 
     volume_w: mean volume of w bars as the log ratio to its mean over the longest window.
@@ -14,10 +16,10 @@ def volume_features(candles: pd.DataFrame, windows: list[int]) -> pd.DataFrame:
     """
     high, low, close, volume = (candles[name] for name in ("high", "low", "close", "volume"))
     turnover = volume * (high + low + close) / 3
-    columns = log_means("volume", volume, windows)
+    columns = log_means("volume", volume, start, windows)
     for w in windows:
         if w > 1:
-            vwap = turnover.rolling(w).sum() / volume.rolling(w).sum()
-            span = high.rolling(w).max() - low.rolling(w).min()
+            vwap = rolling(turnover, start, w).sum() / rolling(volume, start, w).sum()
+            span = rolling(high, start, w).max() - rolling(low, start, w).min()
             columns[f"vwap_{w}"] = share(close - vwap.fillna(close), span)
     return pd.DataFrame(columns)

@@ -8,14 +8,14 @@ from stages.featurize.clock import clock_features
 def clock_of(*close_times: str) -> pd.DataFrame:
     """Clock columns of bars that close at these times (UTC)."""
     times = pd.to_datetime(list(close_times), utc=True).as_unit("ms")
-    return clock_features(pd.DataFrame({"close_time": times}), [])
+    one_stretch = np.zeros(len(times), dtype=np.int64)
+    return clock_features(pd.DataFrame({"close_time": times}), one_stretch, [])
 
 
 def test_every_hour_of_the_week_is_told_apart():
     """All 168 hours differ from each other, and the same hour a week later is the same."""
     start = pd.Timestamp("2024-02-26", tz="UTC")
-    times = pd.Series(pd.date_range(start, periods=336, freq="h", unit="ms"))
-    clock = clock_features(pd.DataFrame({"close_time": times}), []).to_numpy().round(9)
+    clock = clock_of(*pd.date_range(start, periods=336, freq="h").astype(str)).to_numpy().round(9)
 
     assert len(np.unique(clock[:168], axis=0)) == 168
     np.testing.assert_array_equal(clock[:168], clock[168:])

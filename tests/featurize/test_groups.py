@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from stages.common.bars import stretches
 from stages.common.errors import InputError
-from stages.featurize.groups import GROUPS, make_features, stretch_features
+from stages.featurize.groups import GROUPS, make_features
 from stages.featurize.params import FeaturizeParams
+from stages.featurize.volume import volume_features
 
 HOUR = pd.Timedelta(hours=1)
 PRICES = ["open", "high", "low", "close"]
@@ -176,6 +178,30 @@ def test_nothing_is_remembered_across_a_long_gap(make_candles, params):
     assert len(features_of(candles, params)) == 296 - 2 * params.lookback_bars
 
 
+@few_examples
+@given(
+    gaps=st.lists(st.tuples(st.integers(1, 399), st.integers(1, 9)), max_size=12),
+    windows=st.sampled_from([[1, 4, 24], [2, 40], [1, 3, 5]]),
+)
+@example(gaps=[(200, 9)], windows=[1, 4, 24])
+@example(gaps=[(35 * n, 9) for n in range(1, 12)], windows=[1, 4, 24])
+def test_stretches_together_equal_each_alone(quiet_candles, params, gaps, windows):
+    """Wherever gaps are, the table is, bit for bit, that of each stretch by itself, one after the other."""
+    params = params.model_copy(update={"windows": windows})
+    torn = quiet_candles.copy()
+    for row, missing in gaps:
+        torn.loc[row:, "open_time"] += missing * HOUR
+    stretch = stretches(torn["open_time"], HOUR, bridge_bars=3)
+    alone = [
+        features_of(part.reset_index(drop=True), params)
+        for _, part in torn.groupby(stretch)
+        if len(part) > params.lookback_bars
+    ]
+    assume(alone)
+
+    assert_frame_equal(features_of(torn, params), pd.concat(alone, ignore_index=True), check_exact=True)
+
+
 def test_a_short_gap_is_bridged(make_candles, params):
     """The neighbours of a gap of three candles count as adjacent: no row is lost to it."""
     candles = make_candles(300, missing=range(100, 103))
@@ -206,9 +232,9 @@ def test_stretches_too_short_for_a_row_cost_nothing(make_candles, params, monkey
 
     def counted(candles: pd.DataFrame, *settings: Any) -> pd.DataFrame:
         asked.append(len(candles))
-        return stretch_features(candles, *settings)
+        return volume_features(candles, *settings)
 
-    monkeypatch.setattr("stages.featurize.groups.stretch_features", counted)
+    monkeypatch.setitem(GROUPS, "volume", counted)
     torn = make_candles(2000)
     torn["open_time"] += torn.index // params.lookback_bars * pd.Timedelta("5h")
     with pytest.raises(InputError, match=f"received {params.lookback_bars} in the longest"):

@@ -7,6 +7,11 @@ import pytest
 from stages.featurize.momentum import momentum_features
 
 
+def momentum_of(candles: pd.DataFrame) -> pd.DataFrame:
+    """The group's columns of candles that are one stretch."""
+    return momentum_features(candles, np.zeros(len(candles), dtype=np.int64), [])
+
+
 def test_rsi_equals_wilders_loop(candles):
     """rsi_14 is Wilder's RSI, moved from 0 ... 100 to -1 ... 1."""
     close = candles["close"].iloc[:80].tolist()
@@ -17,7 +22,7 @@ def test_rsi_equals_wilders_loop(candles):
         gain, loss = (13 * gain + max(move, 0)) / 14, (13 * loss + max(-move, 0)) / 14
         expected.append(100 - 100 / (1 + gain / loss))
 
-    actual = momentum_features(candles.iloc[:80], [])["rsi_14"]
+    actual = momentum_of(candles.iloc[:80])["rsi_14"]
     np.testing.assert_allclose(actual.iloc[14:], np.array(expected) / 50 - 1, rtol=1e-9)
 
 
@@ -31,7 +36,7 @@ def test_macd_equals_its_written_recursion(candles):
 
     macd = ema[12] - ema[26]
     histogram = macd - macd.ewm(alpha=2 / 10, adjust=False).mean()
-    actual = momentum_features(part, []).iloc[-500:]
+    actual = momentum_of(part).iloc[-500:]
     np.testing.assert_allclose(actual["macd"], (macd / atr).iloc[-500:], rtol=1e-6)
     np.testing.assert_allclose(actual["macd_histogram"], (histogram / atr).iloc[-500:], rtol=1e-6)
 
@@ -41,7 +46,7 @@ def test_indicators_take_the_side_of_the_market(side):
     """Where prices rise ever faster all indicators are positive; in the mirror all but ADX negative."""
     close = np.exp(side * 0.0001 * np.arange(100) ** 1.5)
     market = pd.DataFrame({"high": close * 1.001, "low": close * 0.999, "close": close})
-    last = momentum_features(market, []).iloc[-1]
+    last = momentum_of(market).iloc[-1]
 
     assert last.drop("adx_14").mul(side).gt(0).all()
     assert last["adx_14"] > 0.9
@@ -50,14 +55,14 @@ def test_indicators_take_the_side_of_the_market(side):
 
 def test_indicators_are_bounded(candles):
     """All but the MACD lie in [-1, 1]."""
-    bounded = momentum_features(candles, []).drop(columns=["macd", "macd_histogram"])
+    bounded = momentum_of(candles).drop(columns=["macd", "macd_histogram"])
     assert bounded.min().ge(-1 - 1e-9).all()
     assert bounded.max().le(1 + 1e-9).all()
 
 
 def test_stochastic_by_hand(candles):
     """Where the close stands between the lowest low and the highest high of 14 bars."""
-    actual = momentum_features(candles, [])["stochastic_14"]
+    actual = momentum_of(candles)["stochastic_14"]
     for t in range(13, 200):
         last = candles.iloc[t - 13 : t + 1]
         low, high = last["low"].min(), last["high"].max()

@@ -15,6 +15,11 @@ def bars(candles: pd.DataFrame) -> list[tuple[float, float, float, float]]:
     return list(candles[["open", "high", "low", "close"]].itertuples(index=False, name=None))
 
 
+def ranges_of(candles: pd.DataFrame, windows: list[int]) -> pd.DataFrame:
+    """The group's columns of candles that are one stretch."""
+    return range_features(candles, np.zeros(len(candles), dtype=np.int64), windows)
+
+
 def test_variances_equal_their_textbook_formulas(candles):
     """Parkinson, Garman-Klass and Rogers-Satchell, bar by bar as their papers print them."""
     pairs = zip(
@@ -54,7 +59,7 @@ def test_mean_true_ranges_equal_the_textbook_loop(candles):
     for (_, _, _, before), (_, h, low, c) in pairwise(rows):
         relative.append(max(h - low, abs(h - before), abs(low - before)) / c)
 
-    actual = range_features(candles.iloc[:60], WINDOWS)
+    actual = ranges_of(candles.iloc[:60], WINDOWS)
     for t in range(23, 60):
         mean = {w: sum(relative[t - w + 1 : t + 1]) / w for w in WINDOWS}
         assert actual["true_range_24"].iloc[t] == pytest.approx(log(mean[24]))
@@ -64,7 +69,7 @@ def test_mean_true_ranges_equal_the_textbook_loop(candles):
 
 def test_mean_variances_equal_the_textbook_loop(candles):
     """Mean variance over a window, as a log ratio to its mean over the longest."""
-    actual = range_features(candles.iloc[:60], WINDOWS)
+    actual = ranges_of(candles.iloc[:60], WINDOWS)
     for variance in (parkinson, garman_klass, rogers_satchell):
         by_bar = variance(candles).tolist()
         for t in range(23, 60):
@@ -74,7 +79,7 @@ def test_mean_variances_equal_the_textbook_loop(candles):
 
 def test_span_by_hand(candles):
     """Highest high less lowest low of w bars, over sqrt(w) close, against the mean true range."""
-    actual, t = range_features(candles, WINDOWS), 50
+    actual, t = ranges_of(candles, WINDOWS), 50
     last = candles.iloc[t - 23 : t + 1]
     span = (last["high"].max() - last["low"].min()) / candles["close"].iloc[t] / sqrt(24)
     assert actual["span_24"].iloc[t] == pytest.approx(log(span) - actual["true_range_24"].iloc[t])
@@ -86,5 +91,5 @@ def test_a_calm_hour_after_a_wild_day_stands_out(candles):
     calm.loc[90:, ["open", "high", "low", "close"]] = calm["close"].iloc[89] * np.array(
         [[1, 1.00001, 0.99999, 1]]
     )
-    actual = range_features(calm, WINDOWS).iloc[-1]
+    actual = ranges_of(calm, WINDOWS).iloc[-1]
     assert actual.filter(regex="_[14]$").lt(-2).all()

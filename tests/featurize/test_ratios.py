@@ -20,7 +20,7 @@ def test_a_log_ratio_has_a_floor():
 
 def test_log_means_by_hand():
     """Each window but the longest is compared with the longest."""
-    columns = log_means("x", pd.Series([1.0, 2.0, 3.0, 6.0]), [1, 2, 4])
+    columns = log_means("x", pd.Series([1.0, 2.0, 3.0, 6.0]), np.zeros(4, dtype=np.int64), [1, 2, 4])
 
     assert list(columns) == ["x_1", "x_2"]
     assert columns["x_1"].isna().tolist() == [True, True, True, False]
@@ -32,5 +32,6 @@ def test_log_means_by_hand():
 @given(st.lists(st.floats(0, 1e6), min_size=5, max_size=30))
 def test_log_means_are_bounded(values):
     """A mean over part of the window is between the floor and the ratio of the lengths."""
-    column = log_means("x", pd.Series(values), [1, 5])["x_1"].dropna()
+    one_stretch = np.zeros(len(values), dtype=np.int64)
+    column = log_means("x", pd.Series(values), one_stretch, [1, 5])["x_1"].dropna()
     assert column.between(np.log(FLOOR), np.log(5) + 1e-9).all()

@@ -1,0 +1,52 @@
+"""Windows and indicators of many stretches of candles at once, none of which reaches beyond its own."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from pandas.api.indexers import BaseIndexer
+from pandas.api.typing import Rolling
+
+from stages.common.bars import Floats, Ints
+
+
+def rolling(values: pd.Series, start: Ints, bars: int) -> "Rolling[pd.Series]":
+    """The last `bars` rows of each row's stretch, for a mean, sum, max or min; NaN where it has fewer.
+
+    `values`: shape (n_bars,), any unit. `start`: the row at which each row's stretch begins. A stretch
+    gets the bits that it would get by itself: pandas starts a sum anew where a window shares no row with
+    the one before.
+    """
+    return values.rolling(StretchWindow(window_size=bars, start=start))
+
+
+class StretchWindow(BaseIndexer):
+    """The rows (t - window_size, t], but none before `start[t]`."""
+
+    start: Ints
+    window_size: int
+
+    def get_window_bounds(
+        self,
+        num_values: int = 0,
+        min_periods: int | None = None,  # noqa: ARG002  (pandas asks for all of these)
+        center: bool | None = None,  # noqa: ARG002, FBT001
+        closed: str | None = None,  # noqa: ARG002
+        step: int | None = None,  # noqa: ARG002
+    ) -> tuple[Ints, Ints]:
+        """First row of each window, and the row after its last; shape (num_values,) each."""
+        end = np.arange(1, num_values + 1, dtype=np.int64)
+        return np.maximum(end - self.window_size, self.start), end
+
+
+def each_stretch(
+    indicator: Callable[..., Floats], start: Ints, *prices: pd.Series, **periods: int
+) -> Floats:
+    """TA-Lib's `indicator`, which remembers all that came before, begun anew in each stretch.
+
+    `prices`: shape (n_bars,). `start`: the row at which each row's stretch begins. Returns shape (n_bars,),
+    or (k, n_bars) of an indicator that gives k lines. Row t uses rows up to t of its stretch.
+    """
+    edges = np.flatnonzero(np.diff(start)) + 1
+    parts = zip(*(np.split(price.to_numpy(np.float64), edges) for price in prices), strict=True)
+    return np.concatenate([indicator(*part, **periods) for part in parts], axis=-1)

@@ -1,0 +1,43 @@
+import numpy as np
+import pandas as pd
+import pytest
+import talib
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.featurize.stretch import each_stretch, rolling
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=6),
+    bars=st.integers(1, 30),
+    seed=st.integers(0, 1000),
+)
+@pytest.mark.parametrize("statistic", ["mean", "sum", "max", "min"])
+def test_rolling_equals_pandas_over_each_stretch(statistic, lengths, bars, seed):
+    """To the bit, whatever size the values of the stretch before had; also where a value is missing."""
+    rng = np.random.default_rng(seed)
+    parts = [pd.Series(rng.standard_normal(n) * 10.0 ** rng.integers(-9, 9, n)) for n in lengths]
+    parts[0].iloc[0] = np.nan
+    expected = [getattr(part.rolling(bars), statistic)() for part in parts]
+
+    values = pd.concat(parts, ignore_index=True)
+    start = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
+    actual = getattr(rolling(values, start, bars), statistic)()
+    np.testing.assert_array_equal(actual, np.concatenate(expected))
+
+
+def test_an_indicator_begins_anew_in_each_stretch():
+    """One line or several: what TA-Lib gives of a stretch alone, and NaN of one too short for it."""
+    close = pd.Series(np.random.default_rng(1).lognormal(size=121))
+    start = np.repeat([0, 50, 51], [50, 1, 70])
+    first, last = close.to_numpy()[:50], close.to_numpy()[51:]
+
+    actual = each_stretch(talib.CMO, start, close, timeperiod=14)
+    expected = [talib.CMO(first, 14), [np.nan], talib.CMO(last, 14)]
+    np.testing.assert_array_equal(actual, np.concatenate(expected))
+
+    lines = each_stretch(talib.MACD, start, close, fastperiod=3, slowperiod=6, signalperiod=4)
+    expected = [talib.MACD(first, 3, 6, 4), np.full((3, 1), np.nan), talib.MACD(last, 3, 6, 4)]
+    np.testing.assert_array_equal(lines, np.hstack(expected))
