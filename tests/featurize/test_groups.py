@@ -112,14 +112,14 @@ def test_rows_start_right_after_the_lookback(make_candles, windows):
 
 
 def test_default_groups_give_dozens_of_columns(make_candles):
-    """The windows of params.yaml lose 720 rows and give at least 30 float columns, each named once."""
+    """The windows of params.yaml lose 720 rows and give at least 30 float32 columns, each named once."""
     params = FeaturizeParams.model_validate({"groups": list(GROUPS), "windows": [1, 4, 24, 168, 720]})
     features = features_of(make_candles(800), params)
 
     columns = features.drop(columns="close_time")
     assert len(features) == 80
     assert len(set(columns.columns)) == columns.shape[1] >= 30
-    assert (columns.dtypes == np.float64).all()
+    assert (columns.dtypes == np.float32).all()
     assert np.isfinite(columns).all(axis=None)
 
 
@@ -258,10 +258,3 @@ def test_short_stretches_give_no_rows(make_candles: Callable[..., pd.DataFrame],
     """Stretches of a few candles, shorter than every indicator's first value, do no harm."""
     candles = make_candles(100 + n_bars + 10, missing=range(100, 110))
     assert len(features_of(candles, params)) == 100 - params.lookback_bars
-
-
-def test_features_are_float32(candles, params):
-    """Half the space, and as many digits as a network uses."""
-    features = features_of(candles.iloc[:300], params)
-
-    assert set(features.dtypes.drop("close_time")) == {np.dtype("float32")}
