@@ -23,6 +23,7 @@ SETTINGS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     # oneDNN cuts TensorFlow's products to fit the caches, in which even processors of one kind differ.
     "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_XLA_FLAGS": "",  # or a compiler puts sums in an order of its own
     # A sum in parts depends on their number. A stage has a process a core already.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -33,7 +34,10 @@ def same_bytes_promised() -> bool:
     """Whether this machine is of the kind that gives the same bytes: Linux on x86-64 with AVX2 and FMA."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         return False
-    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    try:
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
     return {"avx2", "fma"} <= set(cpuinfo.split())
 
 
@@ -65,4 +69,6 @@ if same_bytes_promised() and "numpy" not in sys.modules:
     # numpy warns of features that it wouldn't have used anyway.
     warnings.filterwarnings("ignore", "During parsing environment variable", ImportWarning)
     for setting, choice in SETTINGS.items():
-        os.environ.setdefault(setting, choice)
+        # numpy refuses to be told of both.
+        if setting != "NPY_DISABLE_CPU_FEATURES" or "NPY_ENABLE_CPU_FEATURES" not in os.environ:
+            os.environ.setdefault(setting, choice)

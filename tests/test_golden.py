@@ -1,7 +1,6 @@
 """A tiny market's metrics, as committed: what another machine, Python or dependency changes shows here."""
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,7 @@ TOLERANCE = {
 def market(tmp_path_factory) -> Path:
     """A folder in which both tasks have been reproduced from nothing, with their metrics."""
     folder: Path = tmp_path_factory.mktemp("golden") / "market"
-    reproduce(folder, dict(os.environ))
+    reproduce(folder, {})
     return folder
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from stages.common.environment import PATH
 from tests.project import EVERYTHING, Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
@@ -45,8 +46,9 @@ def project(tmp_path: Path) -> Project:
 
 
 def outputs(project: Project) -> dict[str, bytes]:
-    """All files of the working tree but the log."""
-    return {path: content for path, content in project.outputs().items() if path != LOG}
+    """All files of the working tree but the log, and what says where each stage ran."""
+    aside = {LOG, PATH.as_posix()}
+    return {path: content for path, content in project.outputs().items() if path not in aside}
 
 
 def status(project: Project) -> str:

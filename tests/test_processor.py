@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import stages
-from stages.common.errors import InputError
-from stages.common.parallel import as_here, parallel_map
+from stages.common.parallel import parallel_map
 
 ROOT = Path(__file__).parents[1]
 BEYOND_AVX2 = ("AVX512", "AVX10", "X86_V4")
@@ -110,12 +109,3 @@ def test_worker_processes_have_the_same_settings():
 
     assert here == stages.SETTINGS
     assert parallel_map(settings_there, [1, 2, 3], "work") == [here] * 3
-
-
-def test_a_process_with_other_settings_is_refused(monkeypatch):
-    """As a cluster's may be; but where the caller has others as well, they are the user's wish."""
-    monkeypatch.setenv("OPENBLAS_CORETYPE", "Zen")
-
-    with pytest.raises(InputError, match=r"^every process of a stage must have the settings .*Zen"):
-        as_here(settings_there, {}, 1)
-    assert as_here(settings_there, stages.otherwise(), 1)["OPENBLAS_CORETYPE"] == "Zen"

@@ -27,7 +27,7 @@ FETCH, TABLES, FITS, NETWORKS, FIGURES = 210 * MB, 205 * MB, 270 * MB, 950 * MB,
 
 COLUMNS_A_WINDOW = 11  # of features, with all groups
 MOST_BASELINES = 10  # columns of a task, each the work of one process
-PREDICTED_AT_ONCE = 2048  # windows; see stages/train/networks.py
+PREDICTED_AT_ONCE = 256  # windows; see stages/train/networks.py
 
 
 def n_bars(fetch: FetchParams) -> int:
@@ -66,9 +66,9 @@ def by_symbol(work: float, results: float, n_symbols: int, cores: int) -> float:
 
 
 def featurizing(params: FeaturizeParams, bars: int, rows: int, cores: int) -> float:
-    """Of columns in float64, and about as much again while they are made."""
+    """Of columns made in float64, and about as much again meanwhile; gathered in float32."""
     columns = COLUMNS_A_WINDOW * len(params.windows)
-    return by_symbol(17 * columns * bars, 8 * columns * rows, rows // bars, cores)
+    return by_symbol(17 * columns * bars, 4 * columns * rows, rows // bars, cores)
 
 
 def forecasting(params: BaselineParams, bars: int, rows: int, cores: int) -> float:
@@ -81,9 +81,9 @@ def forecasting(params: BaselineParams, bars: int, rows: int, cores: int) -> flo
 def training(
     params: TrainParams, split: SplitParams, featurize: FeaturizeParams, rows: int, cores: int
 ) -> float:
-    """Of a process a fold and seed: its rows, the windows that it forecasts at once, and the weights."""
+    """Of a process a fold and seed: its rows, the windows that it sees at once, and the weights."""
     columns = COLUMNS_A_WINDOW * len(featurize.windows)
-    windows = 10 * PREDICTED_AT_ONCE * params.window * (columns + params.units)
+    windows = 10 * max(PREDICTED_AT_ONCE, params.batch) * params.window * (columns + params.units)
     inputs = columns * params.window if params.network == "dense" else 4 * (columns + params.units)
     weights = 32 * params.units * inputs
     folds = split.folds if split.scheme == "walk_forward" else 1

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ PACKAGES = [
 
 def record(stage: str) -> None:
     """Write down in what environment a stage ran, beside what is known of the other stages."""
-    write_text(PATH, json.dumps(read() | {stage: environment()}, indent=2) + "\n")
+    with suppress(
+        FileNotFoundError
+    ):  # of two stages that end at the same moment, one may not be written down
+        write_text(PATH, json.dumps(read() | {stage: environment()}, indent=2) + "\n")
 
 
 def read() -> dict[str, Any]:

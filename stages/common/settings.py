@@ -20,7 +20,7 @@ from ruamel.yaml.events import (
 
 from stages.common.errors import InputError, printable
 
-LONGEST_FILE = 30_000  # characters; ten times params.yaml, and read in a fraction of a second
+LONGEST_FILE = 30_000  # bytes; ten times params.yaml, and read in a fraction of a second
 LONGEST_VALUE = 1_000  # characters
 DEEPEST = 20  # blocks in blocks: Python's stack ends at a thousand
 

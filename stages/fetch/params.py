@@ -62,7 +62,7 @@ class FetchParams(Section):
     start: str
     end: str
     max_gap_bars: int = Field(ge=0, le=MOST_BARS)
-    max_jump: float = Field(le=1e6)  # beyond that, any file passes
+    max_jump: float = Field(le=1e12)  # the widest redenomination: twelve zeros, Zimbabwe 2009
     simulated: SimulatedParams
     exchange: ExchangeParams
     file: FileParams

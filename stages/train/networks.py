@@ -28,6 +28,7 @@ def make_repeatable(seed: int) -> None:
         # Or else TensorFlow takes all of its memory, and leaves none for the processes beside this one.
         tf.config.experimental.set_memory_growth(device, enable=True)
     tf.get_logger().setLevel("ERROR")  # it warns of the second network in a process
+    keras.config.set_floatx("float32")  # whatever a user's keras.json says
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
 

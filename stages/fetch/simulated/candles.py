@@ -79,7 +79,7 @@ def simulate(
     moves += np.repeat(drift / bar_minutes, bar_minutes)
     close = np.cumsum(moves)
     high, low = minute_extremes(symbol, close, moves, spread, settings.seed)
-    volume = minute_volume(symbol, high - low, settings.seed)
+    volume = np.round(minute_volume(symbol, high - low, settings.seed), VOLUME_DECIMALS)
     bar_close = close.reshape(shape)[:, -1]
     return pd.DataFrame(
         {

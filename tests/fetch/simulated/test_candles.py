@@ -87,7 +87,10 @@ def test_bars_lie_on_the_exchanges_grid(fetch):
 
 
 @given(
-    seed=st.integers(0, 2**32), memory=st.floats(0, 1), drift=st.floats(0, 0.9), n_bars=st.integers(1, 48)
+    seed=st.integers(0, 2**32 - 1),
+    memory=st.floats(0, 1),
+    drift=st.floats(0, 0.9),
+    n_bars=st.integers(1, 48),
 )
 @settings(deadline=None, max_examples=25)
 def test_any_setting_gives_candles(seed, memory, drift, n_bars):
