@@ -1,7 +1,5 @@
 """Small markets for the tests, made here so that no test waits for a stage it doesn't test."""
 
-import stages  # noqa: F401, I001  (first, for it settles what numpy may use of the processor)
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

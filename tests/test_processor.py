@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import stages
-from stages.common.parallel import parallel_map
 
 ROOT = Path(__file__).parents[1]
 BEYOND_AVX2 = ("AVX512", "AVX10", "X86_V4")
@@ -83,7 +82,7 @@ def test_what_a_user_has_set_is_told():
     )
 
     assert result.stderr.splitlines() == [
-        "note: OPENBLAS_CORETYPE is Zen, not 'Haswell': bytes may differ from other machines'."
+        "note: OPENBLAS_CORETYPE is 'Zen', not 'Haswell': bytes may differ from other machines'."
     ]
 
 
@@ -104,8 +103,15 @@ def settings_there(_item: int) -> dict[str, str | None]:
 
 
 def test_worker_processes_have_the_same_settings():
-    """Wherever the work of a stage is done."""
-    here = stages.in_force()
+    """Wherever the work of a stage is done. Asked of a new process: numpy came first to this one."""
+    program = (
+        "import json; from stages.common.parallel import parallel_map\n"
+        "from tests.test_processor import settings_there\n"
+        "if __name__ == '__main__': print(json.dumps(parallel_map(settings_there, [1, 2, 3], 'work')))"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in stages.SETTINGS}
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=kept, capture_output=True, text=True, check=True
+    )
 
-    assert here == stages.SETTINGS
-    assert parallel_map(settings_there, [1, 2, 3], "work") == [here] * 3
+    assert json.loads(result.stdout) == [stages.SETTINGS] * 3
