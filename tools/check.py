@@ -14,7 +14,7 @@ import psutil
 from joblib import cpu_count
 
 from stages.baseline.params import BaselineParams
-from stages.common.errors import InputError, run
+from stages.common.errors import InputError, run, shown
 from stages.common.params import Section, check_params, read_params
 from stages.fetch.params import FetchParams
 from stages.label.params import LabelParams, SplitParams
@@ -27,7 +27,9 @@ HOPELESS = 10
 
 def main() -> None:
     """Check the file named on the command line, params.yaml by default, and say what memory it takes."""
-    sections = check(*sys.argv[1:2])
+    if len(sys.argv) > 2:
+        raise InputError(f"tools.check must be given one file, or none; received {shown(sys.argv[1:])}.")
+    sections = check(*sys.argv[1:])
     need, total = estimate(sections, cpu_count()), psutil.virtual_memory().total
     check_memory(need, total)
     print(memory_line(need, sections["fetch"]))

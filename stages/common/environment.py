@@ -27,9 +27,8 @@ PACKAGES = [
 
 def record(stage: str) -> None:
     """Write down in what environment a stage ran, beside what is known of the other stages."""
-    with suppress(
-        FileNotFoundError
-    ):  # of two stages that end at the same moment, one may not be written down
+    # Of two stages that end at the same moment one may not be written down, though its work is done.
+    with suppress(FileNotFoundError):
         write_text(PATH, json.dumps(read() | {stage: environment()}, indent=2) + "\n")
 
 

@@ -43,25 +43,36 @@ def run(main: Callable[[], None]) -> None:
             stream.reconfigure(errors="backslashreplace")
     for name, value in otherwise().items():
         print(
-            f"note: {name} is {value}, not {SETTINGS[name]!r}: bytes may differ from other machines'.",
+            f"note: {name} is {shown(value)}, not {SETTINGS[name]!r}: "
+            "bytes may differ from other machines'.",
             file=sys.stderr,
         )
     try:
         main()
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("error: stopped.")
-    except UnicodeEncodeError:
-        names = sys.getfilesystemencoding()
-        if names == "utf-8":
+    except (InputError, KeyboardInterrupt, MemoryError, UnicodeEncodeError, OSError) as error:
+        line = in_one_line(error)
+        if line is None:
             raise
-        sys.exit(
-            "error: the locale must have every letter of fetch.symbols, for files are named after them; "
-            f"received {names}: set LC_ALL to one of UTF-8, or PYTHONUTF8 to 1."
-        )
-    except OSError as error:
-        if error.errno not in NOT_WRITABLE:
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"error: this folder must be writable and have room; received: {place}{error.strerror}.")
+        sys.exit(f"error: {line}")
+
+
+def in_one_line(error: BaseException) -> str | None:
+    """What a user can do about an error; None where it is the program's own."""
+    match error:
+        case KeyboardInterrupt():
+            return "stopped."
+        case MemoryError():
+            asked = f": {printable(str(error))}" if str(error) else ""
+            return (
+                "this machine must have the memory that the settings take (`make check` says how much); "
+                f"received the end of it{asked}."
+            )
+        case UnicodeEncodeError() if (names := sys.getfilesystemencoding()) != "utf-8":
+            return (
+                "the locale must have every letter of fetch.symbols, for files are named after them; "
+                f"received {names}: set LC_ALL to one of UTF-8, or PYTHONUTF8 to 1."
+            )
+        case OSError() if error.errno in NOT_WRITABLE:
+            place = f"{error.filename}: " if error.filename else ""
+            return f"this folder must be writable and have room; received: {place}{error.strerror}."
+    return str(error) if isinstance(error, InputError) else None

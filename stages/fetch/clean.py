@@ -33,7 +33,7 @@ class DisagreementError(InputError):
 
 
 class Cleaned(NamedTuple):
-    """A symbol's candles, COLUMNS; how many rows came twice or out of order; and rows that break a rule.
+    """A symbol's candles, COLUMNS; how many rows came twice, or after later ones; rows that break a rule.
 
     Of these, `broken` were left out, `suspect` kept; each has `open_time`, `rule` and `row` as text.
     `n_widened`: candles whose high or low was moved to hold a price that a rounding error had put beyond.
@@ -77,7 +77,7 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
     return Cleaned(
         candles,
         n_duplicates=len(found) - len(table),
-        n_out_of_order=int((found["open_time"].diff() < pd.Timedelta(0)).sum()),
+        n_out_of_order=int((found["open_time"] < found["open_time"].cummax()).sum()),
         broken=listed(table, rules),
         suspect=listed(candles, suspect_rules(candles)),
         n_widened=n_widened,
@@ -102,6 +102,8 @@ def to_numbers(values: pd.Series) -> pd.Series:
 
     Python takes 1_000 and digits of any script for numbers; here they are text.
     """
+    if pd.api.types.is_bool_dtype(values):
+        raise TypeError(f"{values.iloc[0]}, true or false")
     if not pd.api.types.is_numeric_dtype(values):
         texts = values.astype(str)
         odd = texts.str.contains("_|[^ -~\\s]", regex=True)
@@ -113,7 +115,7 @@ def to_numbers(values: pd.Series) -> pd.Series:
 def extent(table: pd.DataFrame) -> str:
     """From when to when there are candles, as the end of a sentence."""
     if table.empty:
-        return ""
+        return ", nor at any other time: not a row came"
     return f": its candles run from {table['open_time'].min()} to {table['open_time'].max()}"
 
 
@@ -190,11 +192,17 @@ def times_apart(candles: pd.DataFrame) -> Floats:
 
     The lower end of the upper range over the upper end of the lower one: 1 or less where they touch, and 1
     for the first candle. A gap between the two counts as any two neighbours do: a market that is halted to
-    be redenominated has one just there.
+    be redenominated has one just there. One that isn't halted has prices of both kinds in one candle, WIDE:
+    the candle after it is compared with the one before it.
     """
     high, low = candles["high"].to_numpy(np.float64), candles["low"].to_numpy(np.float64)
+    apart = np.ones(len(candles))
     with np.errstate(over="ignore"):
-        return np.concatenate([[1.0], np.maximum(low[1:] / high[:-1], low[:-1] / high[1:])])
+        for step, counts in ((1, low > 0), (2, high / WIDE > low)):
+            void = np.maximum(low[step:] / high[:-step], low[:-step] / high[step:])
+            after = np.flatnonzero(counts[1 : len(candles) - step + 1]) + step
+            apart[after] = np.maximum(apart[after], void[after - step])
+    return apart
 
 
 def jumps(candles: pd.DataFrame) -> list[dict[str, Any]]:
@@ -336,16 +344,21 @@ def in_one_line(facts: dict[str, Any]) -> str:
     """A symbol's part of the receipt, for a person."""
     missing = sum(gap["missing_bars"] for gap in facts["gaps"])
     counts = {
-        "jumps of the price level": len(facts["jumps"]),
-        "broken rows left out": len(facts["broken_rows_left_out"]),
-        "suspect rows kept": len(facts["suspect_rows_kept"]),
-        "highs or lows widened by a rounding error": facts["highs_or_lows_widened"],
-        "duplicate rows dropped": facts.get("duplicate_rows_dropped", 0),
-        "rows put in order": facts.get("out_of_order_rows_sorted", 0),
+        "jump{} of the price level": len(facts["jumps"]),
+        "broken row{} left out": len(facts["broken_rows_left_out"]),
+        "suspect row{} kept": len(facts["suspect_rows_kept"]),
+        "candle{} widened by a rounding error": facts["highs_or_lows_widened"],
+        "duplicate row{} dropped": facts.get("duplicate_rows_dropped", 0),
+        "row{} put in order": facts.get("out_of_order_rows_sorted", 0),
     }
     late = "" if facts["phase"] == str(NIL) else f", bars open {facts['phase']} later than usual"
     return (
-        f"{facts['rows']:,} candles, {facts['first']} to {facts['last']}, "
-        f"{missing:,} missing in {len(facts['gaps'])} gaps{late}"
-        + "".join(f", {count:,} {what}" for what, count in counts.items() if count)
+        f"{counted(facts['rows'], 'candle{}')}, {facts['first']} to {facts['last']}, "
+        f"{missing:,} missing in {counted(len(facts['gaps']), 'gap{}')}{late}"
+        + "".join(f", {counted(count, what)}" for what, count in counts.items() if count)
     )
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things; `what` has {} where more than one has an s."""
+    return f"{count:,} {what.format('' if count == 1 else 's')}"

@@ -46,8 +46,13 @@ def phase_of(open_time: pd.Series, bar: pd.Timedelta) -> pd.Timedelta:
 
 
 def off_grid(open_time: pd.Series, bar: pd.Timedelta, phase: pd.Timedelta) -> Bools:
-    """Whether no bar of a market of that phase may open at a time; shape (n_rows,)."""
-    return (ms_after(open_time, grid(bar)) != phase // MILLISECOND).to_numpy()
+    """Whether no bar of a market of that phase may open at a time; shape (n_rows,).
+
+    Nor one that isn't whole bars away from most others: 3d bars open on any day, but not on one after two.
+    """
+    astray = ms_after(open_time, grid(bar)) != phase // MILLISECOND
+    in_step = ms_after(open_time, bar)
+    return (astray | ~in_step.isin(in_step[~astray].mode()[:1])).to_numpy()
 
 
 def off_any_grid(open_time: pd.Series, bar: pd.Timedelta) -> Bools:

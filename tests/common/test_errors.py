@@ -103,6 +103,16 @@ def test_a_letter_that_file_names_lack_is_one_line():
     assert failed.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("program", ["lambda: bytes(10**18)", "lambda: __import__('numpy').ones(10**15)"])
+def test_too_little_memory_is_one_line(program: str):
+    """Python's own error has no words, numpy's says how much it asked for."""
+    failed = ends(program)
+
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(b"error: this machine must have the memory that the settings take")
+    assert failed.stderr.count(b"\n") == 1
+
+
 def test_a_text_that_cant_be_encoded_elsewhere_is_a_bug():
     """With its traceback, where the locale has every letter."""
     with pytest.raises(UnicodeEncodeError):

@@ -126,7 +126,7 @@ def test_dirt_leaves_the_sound_candles(
 
     assert_frame_equal(found.candles, sound, check_exact=True)
     assert found.n_duplicates == len(twice)
-    assert found.n_out_of_order == sum(b < a for a, b in pairwise(rows))
+    assert found.n_out_of_order == sum(row < max(rows[:place], default=0) for place, row in enumerate(rows))
     assert [fault["rule"] for fault in found.broken] == ([broken[1][1]] if broken else [])
     assert found.suspect == []
 
@@ -183,8 +183,8 @@ def test_no_candle_in_the_window_is_refused(make_candles: MakeCandles):
 
 
 def test_no_candle_at_all_is_refused(make_candles: MakeCandles):
-    """An empty table is refused."""
-    assert "BTC/USDT has none." in refusal(make_candles(5).iloc[:0])
+    """An empty table is refused as that: no window would help."""
+    assert "BTC/USDT has none, nor at any other time: not a row came." in refusal(make_candles(5).iloc[:0])
 
 
 @pytest.mark.parametrize(("values", "rule"), BROKEN)
@@ -293,7 +293,8 @@ def test_a_jump_of_the_price_level_is_kept_and_told(make_candles: MakeCandles, t
     for jump in facts["jumps"]:
         assert jump["times"] == pytest.approx(max(times, 1 / times), rel=0.05)
     assert facts["sha256"] == content_sha256(candles)
-    assert f", {len(hours_told)} jumps of the price level" in in_one_line(facts)
+    counted = "1 jump" if len(hours_told) == 1 else "2 jumps"
+    assert f", {counted} of the price level" in in_one_line(facts)
 
 
 @pytest.mark.parametrize("last", [50, 51, 99])
@@ -313,6 +314,27 @@ def test_a_jump_beyond_the_setting_is_refused(
     assert re.search(r" by a factor of [\d.e+]+ at 2022-01-05T02:00:00\+00:00", message)
     assert message.count(" by a factor of ") == (1 if last == 99 else 2)
     assert len(clean(candles, SYMBOL, make_params(max_jump=2e9, max_gap_bars=WEEK_BARS)).candles) == 100
+
+
+@pytest.mark.parametrize("times", [5.5, 1000.0, 1 / 5.5, 1 / 1000])
+def test_a_jump_within_a_candle_is_refused(
+    make_candles: MakeCandles, make_params: MakeParams, times: float
+):
+    """A redenomination while the market is open: one candle has both prices, with no void beside it."""
+    candles = scaled(make_candles(100), times, 51, 99)
+    torn = changed(candles, 50, **{"high" if times > 1 else "low": candles["close"].iloc[50] * times})
+
+    assert " by a factor of " in refusal(torn)
+    admitted = facts_of(torn, make_params(max_jump=2e9, max_gap_bars=WEEK_BARS))
+    assert [jump["open_time"] for jump in admitted["jumps"]] == [(MONDAY + 51 * HOUR).isoformat()]
+
+
+def test_a_wide_candle_between_neighbours_alike_is_no_jump(make_candles: MakeCandles):
+    """A spike to a tenth and back within the hour, as in a crash."""
+    candles = make_candles(100)
+    crash = changed(candles, 50, low=candles["low"].iloc[50] / 10)
+
+    assert facts_of(crash)["jumps"] == []
 
 
 @pytest.mark.parametrize("apart", [1.4, 1.6])
@@ -373,7 +395,7 @@ def test_a_rounding_error_beyond_the_range_is_sound(make_candles: MakeCandles, n
     assert found.broken == []
     assert found.n_widened == 2
     line = in_one_line(receipt({SYMBOL: found}, WEEK)["symbols"][SYMBOL])
-    assert ", 2 highs or lows widened by a rounding error" in line
+    assert ", 2 candles widened by a rounding error" in line
 
 
 @pytest.mark.parametrize("factor", [1 + 2e-6, 1 - 2e-6])
@@ -593,6 +615,26 @@ def test_the_few_that_open_as_usual_are_astray_where_the_others_open_later(make_
     }
 
 
+def test_bars_of_three_days_stay_in_step(make_candles: MakeCandles, make_params: MakeParams):
+    """They may open on any day, but one day's delay amid them makes others of the rest."""
+    times = pd.date_range("2022-01-04", periods=100, freq="3D", tz="UTC", unit="ms").to_series()
+    shifted = times.where(np.arange(100) < 60, times + pd.Timedelta("1D"))
+    params = make_params(timeframe="3d", start="2022-01-02", end="2023-03-01", max_gap_bars=100_000)
+
+    message = refusal(make_candles(100).assign(open_time=shifted.to_numpy()), params)
+
+    assert "40 broken ones of 100" in message
+    assert message.endswith(f": {ON_GRID}.")
+
+
+@pytest.mark.parametrize("name", COLUMNS[1:])
+def test_true_and_false_are_no_numbers(make_candles: MakeCandles, name: str):
+    """Python would take them for 1 and 0."""
+    assert f"{name} of {SYMBOL} must be a number; received: True, true or false" in refusal(
+        make_candles(100).assign(**{name: True})
+    )
+
+
 @given(present=st.lists(st.booleans(), min_size=WEEK_BARS, max_size=WEEK_BARS).filter(any))
 @settings(deadline=None, max_examples=50)
 def test_gaps_and_rows_make_the_whole(present: list[bool]):
@@ -749,7 +791,7 @@ def test_order_and_repetition_are_told_of_files_alone(
     )
 
     counts = {key: told[key] for key in told if told[key] != smooth[key]}
-    expected = {"duplicate_rows_dropped": 3, "out_of_order_rows_sorted": 3}
+    expected = {"duplicate_rows_dropped": 3, "out_of_order_rows_sorted": 7}
     assert counts == (expected if source == "file" else {})
     assert told.keys() == smooth.keys()
 
@@ -794,4 +836,4 @@ def test_the_line_for_a_person_names_what_there_is_and_no_more(make_params: Make
     )
     told = line(clean(dirty(1), SYMBOL, params))
     assert told.startswith("167 candles, ")
-    assert "1 missing in 1 gaps, 1 broken rows left out, 1 suspect rows kept, 2 duplicate rows" in told
+    assert "1 missing in 1 gap, 1 broken row left out, 1 suspect row kept, 2 duplicate rows" in told

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from stages.common.errors import InputError, printable
 from stages.common.tables import file_name
 from stages.fetch.clean import COLUMNS, PRICES
-from stages.fetch.file.formats import Places, Wanted, read_csv, read_feather, read_parquet
+from stages.fetch.file.formats import Places, Wanted, parts_of, read_csv, read_feather, read_parquet
 from stages.fetch.file.times import EPOCH, read_times
 from stages.fetch.grid import check_closed
 from stages.fetch.params import FetchParams
@@ -34,6 +35,7 @@ PARQUET_INDEX = "__index_level_0__"
 ALL_TIMES = EPOCH, pd.Timestamp("9999-01-01", tz="UTC")
 LONGEST = 200  # characters that an error shows of a file's columns, and of why it can't be read
 SYMBOL_NAMES = ["symbol", "pair", "ticker", "tic", "instrument"]
+SPARKS_NONE = "__HIVE_DEFAULT_PARTITION__"
 
 
 def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[str, pd.DataFrame]:
@@ -80,6 +82,8 @@ def read_candles(
     """
     wanted = Wanted(partial(choose_columns, symbol=symbol, path=path), *window, timezone)
     table = read_file(path, wanted)
+    if path.is_dir():
+        check_own_folders(path, symbol)
     for name in table.columns.difference(COLUMNS):
         check_own_symbol(table[name], str(name), symbol, path)
     candles = table[COLUMNS[1:]].copy()
@@ -136,6 +140,19 @@ def check_own_symbol(values: pd.Series, name: str, symbol: str, path: Path) -> N
                 f"fetch.symbols: {path} must have rows of {symbol} alone, and so say their {name}; "
                 f"received {printable(str(value))} in row {row + 1:,}."
             )
+
+
+def check_own_folders(path: Path, symbol: str) -> None:
+    """Raise InputError where a folder within says of its rows, as Spark does, that they are another's."""
+    for part in parts_of(path):
+        for folder in part.relative_to(path).parts[:-1]:
+            name, _, value = folder.partition("=")
+            known = name.lower() in SYMBOL_NAMES and value != SPARKS_NONE
+            if known and not is_symbol(unquote(value), symbol):
+                raise InputError(
+                    f"fetch.symbols: {path} must have rows of {symbol} alone, and so say its folders; "
+                    f"received {printable(folder)}."
+                )
 
 
 def is_symbol(text: str, symbol: str) -> bool:

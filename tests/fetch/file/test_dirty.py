@@ -74,11 +74,11 @@ CLEANED: dict[str, tuple[Write, dict[str, int]]] = {
     "a row twice": (lambda c: csv(c.iloc[[*range(50), *range(49, N_ROWS)]]), {"duplicates": 1}),
     "dumps that overlap": (
         lambda c: csv(pd.concat([c[:100], c[80:]]), header=False),
-        {"duplicates": 20, "out_of_order": 1},
+        {"duplicates": 20, "out_of_order": 19},
     ),
     "dumps in another order": (
         lambda c: csv(pd.concat([c[100:], c[:100]]), header=False),
-        {"out_of_order": 1},
+        {"out_of_order": 100},
     ),
     "a bad print": (
         lambda c: csv(c.assign(high=c["high"].where(c.index != 11, 1e6))),
@@ -470,7 +470,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
     "feather": (lambda c: binary(c, "feather"), "must hold candles; received: "),
     "JSON": (lambda c: json.dumps(c["open"].tolist()).encode() + b"\n", "must have columns open_time, "),
     "an empty file": (text(lambda _: ""), "must hold candles; received: an empty file."),
-    "a header alone": (rows(lambda r: r[:1]), "BTC/USDT has none."),
+    "a header alone": (rows(lambda r: r[:1]), "BTC/USDT has none, nor at any other time: not a row came."),
     "a page that says sorry": (
         text(lambda _: "<!DOCTYPE html>\n<html lang='en'>, sorry</html>\n"),
         "must have columns open_time, open, high, low, close, volume; received <html_lang='en'>, ",
@@ -746,6 +746,29 @@ def test_a_folder_of_parquet_files_is_one_table(make_params: MakeParams, folder:
 
     assert_frame_equal(cleaned.candles, WEEK, check_exact=True)
     assert cleaned[1:] == (0, 0, [], [], 0)
+
+
+@pytest.mark.parametrize(
+    "says", ["symbol=BTCUSDT", "Pair=btc%2Fusdt", "symbol=__HIVE_DEFAULT_PARTITION__", "x=1"]
+)
+def test_a_folder_may_say_whose_its_rows_are(make_params: MakeParams, folder: Path, says: str):
+    """As Spark writes a table by its symbol: the column is in the folder's name alone."""
+    (folder / "BTC-USDT.parquet").mkdir()
+    spark(folder / "BTC-USDT.parquet" / says)
+
+    assert len(fetch_candles(make_params(source="file"))[SYMBOL]) == N_ROWS
+
+
+@pytest.mark.parametrize("says", ["symbol=ETHUSDT", "PAIR=ETH%2FUSDT", "year=2022/ticker=ETH"])
+def test_a_folder_of_another_symbol_is_refused(make_params: MakeParams, folder: Path, says: str):
+    """As a row is that says so."""
+    (folder / "BTC-USDT.parquet/year=2022").mkdir(parents=True)
+    spark(folder / "BTC-USDT.parquet" / says)
+
+    message = refusal(make_params(source="file"))
+
+    assert f"must have rows of {SYMBOL} alone" in message
+    assert message.endswith(f"received {says.rpartition('/')[2]}.")
 
 
 @pytest.mark.parametrize(
