@@ -18,7 +18,7 @@ INSTALLED := .venv/installed
 # this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check compare controls original lock
+.PHONY: help repro test test-slow verify golden lint check back compare controls original lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,7 @@ $(READY): $(INSTALLED)
 	@$(IN_VENV) dvc config --quiet --local core.site_cache_dir \
 	  "$$(python -c 'import os; print(os.path.abspath("$@"))')"
 	@rm -rf $@ && mkdir -m 700 $@
+	@mkdir -p data/import/file
 
 repro: $(READY)  ## set up, check params.yaml, run what has changed
 	@$(IN_VENV) python -m tools.check
@@ -58,6 +59,9 @@ lint: $(READY)  ## ruff and mypy
 check: $(READY)  ## check params.yaml
 	@$(IN_VENV) python -m tools.check
 
+back: $(READY)  ## params.yaml, dvc.lock and all results as they are committed, after whatever accident
+	@$(IN_VENV) python -m tools.back
+
 compare: $(READY)  ## metrics and parameters of the workspace against BASE, as Markdown
 	@$(IN_VENV) python -m tools.compare $(BASE)
 
@@ -72,7 +76,7 @@ ORIGINAL := $(CANDLES) -S task=direction -S label.direction.timeout=zero -S labe
   -S label.direction.down_atr=3.0 -S train.offset=none -S train.class_weights=balanced -S train.batch=32 \
   -S train.epochs=50 -S train.patience=10 -S train.learning_rate=0.001
 VOLATILITY := $(CANDLES) -S task=volatility
-IMPORTED := $(addprefix --copy-paths ,$(wildcard data/import/file/BTC-USDT.*))
+IMPORTED := $(if $(filter file,$(SOURCE)),--copy-paths data/import/file)
 
 original: $(READY)  ## the run it grew out of, then volatility on its candles
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-direction $(ORIGINAL)

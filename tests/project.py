@@ -55,6 +55,15 @@ class Project:
         self.run("dvc", "init", "-q")
         self.commit()
 
+    @classmethod
+    def of(cls, folder: Path, other: "Project") -> "Project":
+        """A clone, which has what the other project has committed and nothing else."""
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        clone.environment = other.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site")}
+        other.run("git", "clone", "-q", ".", str(folder))
+        return clone
+
     def run(self, *command: str) -> str:
         """The output of a command that must succeed."""
         result = self.try_run(*command)

@@ -20,9 +20,10 @@ import ccxt
 import numpy as np
 import pandas as pd
 
+from stages.common.cache import VARIABLE
 from stages.common.errors import run
 from stages.common.params import read_params
-from stages.fetch.exchange import candles
+from stages.fetch.exchange.candles import fetch_candles
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.params import FetchParams
 from tools.exchange_server import Answer, ExchangeServer, Query
@@ -93,7 +94,7 @@ def fetch() -> float:
         "end": END.isoformat(),
     }
     begin = perf_counter()
-    tables = candles.fetch_candles(FetchParams.model_validate(settings))
+    tables = fetch_candles(FetchParams.model_validate(settings))
     return sum(len(table) for table in tables.values()) / (perf_counter() - begin)
 
 
@@ -118,7 +119,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, slow_exchange(Path(folder)) as server:
         limit = stated_limit()
         sequential = plain_loop(json.loads(Path(os.environ["CCXT_CONFIG"]).read_text(encoding="utf-8")))
-        candles.CACHE = Path(folder) / "candles"
+        os.environ[VARIABLE] = folder
         begin = perf_counter()
         together = fetch()
         server.send("done")

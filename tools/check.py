@@ -15,7 +15,7 @@ from joblib import cpu_count
 
 from stages.baseline.params import BaselineParams
 from stages.common.errors import InputError, run, shown
-from stages.common.params import Section, check_params, read_params
+from stages.common.params import Section, check_params, make_git_look, read_params
 from stages.fetch.params import FetchParams
 from stages.label.params import LabelParams, SplitParams
 from stages.train.params import TrainParams
@@ -42,6 +42,7 @@ def main() -> None:
 
 def check(path: str = "params.yaml") -> dict[str, Any]:
     """The models of a file's sections. Raises InputError where a run by them would end in an error."""
+    make_git_look(path)
     sections: dict[str, Any] = check_params(read_params(path))
     check_length(**sections)
     check_source(sections["fetch"])

@@ -11,12 +11,20 @@ from stages.fetch.clean import DisagreementError, check_agreement
 from stages.fetch.exchange.connection import endpoint_tag, say
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import Folders, download, in_words, still_missing
-from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order, kept_spans, lacking, read_pages
+from stages.fetch.exchange.pages import (
+    EPOCH,
+    Pages,
+    Span,
+    all_pages,
+    in_order,
+    kept_spans,
+    lacking,
+    one_at_a_time,
+    read_pages,
+)
 from stages.fetch.exchange.window import check_window, span_of
 from stages.fetch.grid import MILLISECOND
 from stages.fetch.params import FetchParams
-
-CACHE = Path(".cache/candles")
 
 
 def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[str, pd.DataFrame]:
@@ -27,19 +35,22 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     """
     now = now or pd.Timestamp.now("UTC")
     check_window(params, now)
-    place = CACHE / f"{params.exchange.name}{endpoint_tag(params.exchange.name)}"
+    place = all_pages() / f"{params.exchange.name}{endpoint_tag(params.exchange.name)}"
     folders = {symbol: place / file_name(symbol) / params.timeframe for symbol in params.symbols}
     wanted = span_of(params)
     try:
-        kept = {symbol: set(kept_spans(folder, wanted)) for symbol, folder in folders.items()}
-        pages = complete(folders, params, now)
-        pages = ask_again(pages, kept, folders, params, now)
+        with one_at_a_time(place):
+            kept = {symbol: set(kept_spans(folder, wanted)) for symbol, folder in folders.items()}
+            pages = complete(folders, params, now)
+            pages = ask_again(pages, kept, folders, params, now)
         return {
             symbol: candles_of(pages.pop(symbol), symbol, folders[symbol], params) for symbol in folders
         }
     except OSError as error:
-        reason = f"{error.filename or CACHE}: {error.strerror}"
-        raise InputError(f"{CACHE} must be a folder with room that can be written to; {reason}.") from None
+        reason = f"{error.filename or place}: {error.strerror}"
+        raise InputError(
+            f"{all_pages()} must be a folder with room that can be written to; {reason}."
+        ) from None
     except KeyboardInterrupt:
         raise InputError(f"stopped. {in_words(still_missing(folders, wanted))}") from None
 
@@ -59,8 +70,8 @@ def complete(folders: Folders, params: FetchParams, now: pd.Timestamp) -> dict[s
         if not gone:
             return pages
     raise InputError(
-        f"{CACHE} must be left alone while fetch runs, and lie on a sound disk; pages that came can't be "
-        f"read. {in_words(gone)}"
+        f"{all_pages()} must be left alone while fetch runs, and lie on a sound disk; pages that came "
+        f"can't be read. {in_words(gone)}"
     )
 
 

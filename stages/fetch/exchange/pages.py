@@ -1,11 +1,13 @@
-"""Candles that have arrived, kept in .cache/ for the next run.
+"""Candles that have arrived, kept in the workspace's cache for the next run, and for those of a queue.
 
 A page is a Parquet file named after the stretch of time of which it has all candles. It also has those
 next to the stretch that came along: where two pages overlap, they must agree.
 """
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.common.outputs import beside
+from stages.common.cache import cache_folder
+from stages.common.outputs import beside, lock
 from stages.fetch.clean import COLUMNS, content_sha256
 from stages.fetch.grid import MILLISECOND
 
@@ -33,6 +36,29 @@ class Span(NamedTuple):
 
 
 Pages = dict[Span, pd.DataFrame]  # COLUMNS, in time's order
+
+
+def all_pages() -> Path:
+    """The folder of all exchanges' pages."""
+    return cache_folder() / "candles"
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process has an exchange's folder of pages, then have it.
+
+    Of two that fetch the same window at once, the second then finds the first one's pages.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        while True:
+            try:
+                lock(file)
+            except (BlockingIOError, PermissionError):  # as Unix and Windows say it
+                time.sleep(0.2)
+            else:
+                break
+        yield
 
 
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
+from stages.common.cache import workspace
 from stages.common.errors import InputError, printable
 from stages.common.tables import file_name
 from stages.fetch.clean import COLUMNS, PRICES
@@ -67,8 +68,16 @@ def find_file(symbol: str, folder: Path) -> Path:
     there = sorted(path.name for path in folder.glob("[!.]*"))
     raise InputError(
         f"fetch.symbols: {symbol} must have one of {names} in {folder}; "
-        f"received {', '.join(there) if there else 'an empty folder'}."
+        f"received {', '.join(there) if there else 'an empty folder'}{in_temporary_folder(folder)}."
     )
+
+
+def in_temporary_folder(folder: Path) -> str:
+    """Why files aren't where a run with --queue or --temp looks for them, as the end of a sentence."""
+    if workspace() == Path():
+        return ""
+    place = folder.as_posix()
+    return f" (in a copy of what git and DVC track: `dvc add {place}` first, or add --copy-paths {place})"
 
 
 def read_candles(

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from stages.common.params import read_params
-from stages.fetch.exchange.candles import CACHE
 from stages.fetch.exchange.pages import Span
 from tests.conftest import random_candles
 from tests.fetch.conftest import ROOT, fetch_settings
@@ -48,5 +47,5 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def kept_spans(folder: Path) -> list[Span]:
     """The stretches of time that are safely stored."""
-    names = (path.stem.split("_") for path in (folder / CACHE).rglob("[0-9]*_*.parquet"))
+    names = (path.stem.split("_") for path in (folder / ".cache/candles").rglob("[0-9]*_*.parquet"))
     return sorted(Span(int(first), int(last)) for first, last in names)

@@ -724,7 +724,7 @@ def test_a_page_that_broke_is_fetched_anew(
     """In the same run, and no other page is."""
     params = make_params(end=WHOLE)
     fetch_candles(params)
-    [page] = candles.CACHE.rglob(f"{FIRST_MS}_*.parquet")
+    [page] = Path(".cache/candles").rglob(f"{FIRST_MS}_*.parquet")
     page.write_bytes(page.read_bytes()[:-100])
     exchange_server.queries.clear()
 

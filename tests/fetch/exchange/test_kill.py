@@ -114,3 +114,19 @@ def test_ctrl_c_ends_it_at_once(
         "error: stopped. Still missing: BTC/USDT from 2018-01-01T00:00 to 2023-09-15T08:00."
     )
     assert "Traceback" not in log.decode()
+
+
+def test_runs_at_once_share_what_comes(server: ExchangeServer, unbroken: dict[str, bytes], tmp_path: Path):
+    """Two workers of a queue: in temporary folders, the pages in the workspace, nothing asked twice."""
+    folders = [tmp_path / f".dvc/tmp/exps/standalone/tmp{number}" for number in (1, 2)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    server.queries.clear()
+
+    processes = [start(folder, server) for folder in folders]
+
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert [outputs(folder) for folder in folders] == [unbroken] * 2
+    assert len(server.queries) < 1.5 * N_REQUESTS  # the second asks for what is in doubt, and no more
+    assert len(kept_spans(tmp_path)) == 51
+    assert kept_spans(folders[0]) == []

@@ -1,0 +1,170 @@
+"""`make back`, after whatever accident, driven through the real dvc."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.common.environment import PATH
+from tests.project import EVERYTHING, Project
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
+
+AFTER_TASK = ["label", "baseline", "train", "evaluate"]
+N_TRIES = 12  # without what is tested here, git misses a change in every other one
+LOG = "log"
+
+
+def reproduced(folder: Path) -> Project:
+    """A project whose results are committed, as a person has it who has just cloned and run it."""
+    project = Project(folder)
+    project.append(".gitignore", f"/{LOG}\n")
+    assert project.reruns() == EVERYTHING
+    project.commit()
+    return project
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, bytes]]:
+    """Such a project, and its outputs."""
+    project = reproduced(tmp_path_factory.mktemp("back"))
+    return project, outputs(project)
+
+
+def outputs(project: Project) -> dict[str, bytes]:
+    """All files of the working tree but the log, and what says where each stage ran."""
+    tracked = {name: (project.folder / name).read_bytes() for name in ("params.yaml", "dvc.lock")}
+    found = project.outputs() | tracked
+    return {path: content for path, content in found.items() if path not in {LOG, PATH.as_posix()}}
+
+
+def goes_back(project: Project, before: dict[str, bytes], answer: str = "") -> bool:
+    """Go back, with an answer to what may be asked; whether all is as it was committed."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tools.back"],
+        cwd=project.folder,
+        env=project.environment,
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return project.run("git", "status", "--porcelain") == "" and outputs(project) == before
+
+
+@pytest.mark.parametrize(
+    "setting", ["fetch.max_jump=0.1", "train.units=99999", "evaluate.seed=-1", "label.horizon=1"]
+)
+def test_back_from_an_experiment_that_failed(shared: tuple[Project, dict[str, bytes]], setting: str):
+    """Its setting is in no experiment, so it is asked for."""
+    project, before = shared
+    assert project.try_run("dvc", "exp", "run", "-S", setting).returncode
+
+    assert goes_back(project, before, "y\n")
+
+
+def test_back_from_an_experiment(shared: tuple[Project, dict[str, bytes]]):
+    """Nothing is asked: its settings are kept as the experiment's."""
+    project, before = shared
+    project.run("dvc", "exp", "run", "-S", "evaluate.seed=7")
+    assert "seed: 7" in (project.folder / "params.yaml").read_text(encoding="utf-8")
+
+    assert goes_back(project, before)
+
+
+@pytest.mark.parametrize("answer", ["", "n\n", "\n", "what?\n"])
+def test_an_edit_stays_unless_the_answer_is_yes(shared: tuple[Project, dict[str, bytes]], answer: str):
+    """Nothing has changed then; a program that asks nobody gets no answer."""
+    project, before = shared
+    project.append("params.yaml", "# a thought\n")
+    edited = outputs(project)
+
+    result = subprocess.run(
+        [sys.executable, "-m", "tools.back"],
+        cwd=project.folder,
+        env=project.environment,
+        input=answer,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert "+# a thought" in result.stdout
+    assert (
+        result.stderr
+        == f"error: the answer must be y to go back; received {answer.strip()!r}. All is as it was.\n"
+    )
+    assert outputs(project) == edited
+    assert goes_back(project, before, "yes\n")
+
+
+def test_git_sees_what_a_failed_experiment_changed(shared: tuple[Project, dict[str, bytes]]):
+    """Also where the file's size is the same, time after time; and git's own checkout undoes it."""
+    project, before = shared
+    for _ in range(N_TRIES):
+        assert project.try_run("dvc", "exp", "run", "-S", "fetch.max_jump=0.1").returncode
+        assert project.run("git", "status", "--porcelain") == " M params.yaml\n"
+        project.run("git", "checkout", "HEAD", "--", "params.yaml")
+        assert (project.folder / "params.yaml").read_bytes() == before["params.yaml"]
+
+
+def test_back_where_nothing_was_ever_run(shared: tuple[Project, dict[str, bytes]], tmp_path: Path):
+    """On a clone whose first command was an experiment; the committed run is reproduced."""
+    project, before = shared
+    clone = Project.of(tmp_path / "clone", project)
+    clone.run("dvc", "exp", "run", "-S", "task=volatility")
+
+    assert goes_back(clone, before)
+
+
+def test_back_without_a_stage_that_ran(shared: tuple[Project, dict[str, bytes]]):
+    """`dvc` refuses before any stage runs; the setting has no stage to tell git of it."""
+    project, before = shared
+    assert project.try_run("dvc", "exp", "run", "-S", "fetch.source=file").returncode
+
+    assert goes_back(project, before, "y\n")
+
+
+def in_stage(project: Project, stage: str, seed: int, end: Callable[[int], None]) -> None:
+    """End an experiment's run, amid a stage."""
+    with (project.folder / LOG).open("wb") as log:
+        process = subprocess.Popen(
+            ["dvc", "exp", "run", "-S", "task=volatility", "-S", f"evaluate.seed={seed}"],
+            cwd=project.folder,
+            env=project.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # Tests that run in the background may ignore Ctrl-C, and so would what they start.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+    while f"Running stage '{stage}'" not in (project.folder / LOG).read_text(encoding="utf-8"):
+        assert process.poll() is None, (project.folder / LOG).read_text(encoding="utf-8")
+        time.sleep(0.05)
+    time.sleep(np.random.default_rng(seed).uniform(0, 0.5))
+    end(process.pid)
+    process.wait(60)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in AFTER_TASK if name != "train")],
+)
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+def test_back_from_a_run_that_was_ended(tmp_path: Path, stage: str, kind: signal.Signals):
+    """Whatever it was at: all is as committed, and the next experiment runs."""
+    project = reproduced(tmp_path)
+    before = outputs(project)
+    in_stage(project, stage, AFTER_TASK.index(stage), lambda group: os.killpg(group, kind))
+
+    assert goes_back(project, before, "y\n")
+    project.run("dvc", "exp", "run", "-S", "evaluate.seed=7")
+    assert goes_back(project, before)
