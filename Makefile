@@ -18,7 +18,7 @@ INSTALLED := .venv/installed
 # this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check back compare controls original lock
+.PHONY: help repro test test-slow verify golden lint check back compare controls original plots-page lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ IMPORTED := $(if $(filter file,$(SOURCE)),--copy-paths data/import/file)
 original: $(READY)  ## the run it grew out of, then volatility on its candles
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-direction $(ORIGINAL)
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-volatility $(VOLATILITY)
+
+plots-page: $(READY)  ## write the page on which `dvc plots` draws, .dvc/plots/page.html, anew (with npm, from its registry)
+	@$(IN_VENV) python -m tools.plots_page
 
 lock: $(READY)  ## resolve pyproject.toml into requirements.txt, for every platform
 	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \

@@ -53,6 +53,8 @@ class Project:
         self.set_params(TINY)
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
+        shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+        shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
         self.commit()
 
     @classmethod

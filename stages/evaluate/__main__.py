@@ -14,7 +14,7 @@ from stages.common.outputs import alone, fresh_folder, write_text
 from stages.common.params import load_params, load_value
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
-from stages.evaluate.curves import make_tables, scatter
+from stages.evaluate.curves import make_tables, scatter, units
 from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.plots import draw, save
@@ -49,8 +49,8 @@ def main() -> None:
     pictures = draw(tables, scatter(test), question.WORDS, metrics["test"])
 
     with fresh_folder("results/plots") as folder:
-        for plot, table in tables.items():
-            write_csv(folder / f"{plot}.csv", table)
+        for plot, unit in units(task, question.WORDS).items():
+            write_csv(folder / f"{plot}.csv", tables[plot].assign(unit=unit))
     with fresh_folder("results/figures") as folder:
         for plot, picture in pictures.items():
             save(picture, folder / f"{plot}.png")

@@ -1,12 +1,8 @@
 """The tables behind the plots: small, the same columns for both tasks."""
 
-import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints
-
 CALIBRATION_BINS = 10
-CALLS_SHOWN = 1000
 SCATTER_SHOWN = 2000
 
 
@@ -22,32 +18,34 @@ def make_tables(
     }
 
 
-def training(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Each fold's epoch, train_loss and val_loss; epoch 0 is the network untrained.
+def units(task: str, words: dict[str, str]) -> dict[str, str]:
+    """By each table's name what its figures are of and in: revisions that share it may share an axis."""
+    saved = f"% of {words['loss']} saved"
+    shown = {
+        "training": words["loss"],
+        "forecast": words["unit"],
+        "calibration": words["unit"],
+        "calls": words["calls"].lower(),
+        **dict.fromkeys(["forecasts", "folds", "symbols", "months"], saved),
+    }
+    return {name: f"{task}: {unit}" for name, unit in shown.items()}
 
-    `fold_epoch` lines the folds up on one axis: 2.5 is the second fold, half-way to the most epochs of
-    any fold. DVC draws a table as one line.
-    """
+
+def training(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Each fold's epoch, train_loss and val_loss; epoch 0 is the network untrained."""
     table = pd.concat([curve.assign(fold=fold) for fold, curve in curves.items()], ignore_index=True)
-    place = 1 + table["fold"].map({fold: k for k, fold in enumerate(curves)})
-    fold_epoch = place + table["epoch"] / (table["epoch"].max() + 1)
-    return table.assign(fold_epoch=fold_epoch)[["fold", "epoch", "fold_epoch", "train_loss", "val_loss"]]
+    return table[["fold", "epoch", "train_loss", "val_loss"]]
 
 
 def forecast(test: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """Daily means of forecast, naive forecast and outcome, times `scale`; `year` is the day as a number.
+    """Means of forecast, naive forecast and outcome on each `date`, times `scale`.
 
-    A day is that of close_time, in UTC; days without a row are absent.
+    A date is that of close_time, in UTC; dates without a row are absent.
     """
-    day = test["close_time"].dt.floor("D").rename("day")
+    date = test["close_time"].dt.strftime("%Y-%m-%d").rename("date")
     columns = {"forecast": "forecast", "naive_forecast": "naive", "y": "outcome"}
-    means = scale * test[list(columns)].rename(columns=columns).groupby(day).mean()
-    days = pd.DatetimeIndex(means.index)
-    # DVC's line templates take numbers alone for x.
-    year = days.year + (days.day_of_year - 1) / (365 + days.is_leap_year)
-    return means.reset_index(drop=True).assign(day=days.strftime("%Y-%m-%d"), year=year)[
-        ["day", "year", *columns.values()]
-    ]
+    means = scale * test[list(columns)].rename(columns=columns).groupby(date).mean()
+    return means.reset_index()
 
 
 def calibration(test: pd.DataFrame, scale: float) -> pd.DataFrame:
@@ -63,22 +61,11 @@ def calibration(test: pd.DataFrame, scale: float) -> pd.DataFrame:
 
 
 def calls(each: pd.DataFrame) -> pd.DataFrame:
-    """A thousand rows in proportion to the rows of each pair of `actual` and `predicted`.
-
-    DVC's confusion matrix counts rows, so that its counts are thousandths of all calls.
-    """
-    counts = each.groupby(["actual", "predicted"]).size()
-    shown = counts.index.repeat(in_proportion(counts.to_numpy().astype(np.int64), CALLS_SHOWN))
-    return shown.to_frame(index=False)
-
-
-def in_proportion(counts: Ints, total: int) -> Ints:
-    """Whole numbers in proportion to `counts` that add up to `total`: the largest remainders round up."""
-    exact = counts / counts.sum() * total
-    whole = exact.astype(np.int64)
-    largest = np.argsort(whole - exact, kind="stable")[: total - whole.sum()]
-    whole[largest] += 1
-    return whole
+    """Percent of all rows for each pair of `actual` and `predicted`, those that never occur too."""
+    kinds = sorted(set(each["actual"]) | set(each["predicted"]))
+    pairs = pd.MultiIndex.from_product([kinds, kinds], names=["actual", "predicted"])
+    counts = each.groupby(["actual", "predicted"]).size().reindex(pairs, fill_value=0)
+    return (100 * counts / len(each)).rename("percent").reset_index()
 
 
 def scatter(test: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ WORDS = {
     "outcome": "share that went up",
     "delta": "log-odds of up, less the naive forecast's",
     "target": "return at the label's end, in ATR",
+    "loss": "log loss",
     "calls": "Calls, in % of the test rows",
 }
 

@@ -71,13 +71,13 @@ def forecast(table: pd.DataFrame, words: dict[str, str]) -> Figure:
     """Forecast and outcome over the test's days, and below it the level of both: 30-day means."""
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    day = pd.to_datetime(table["day"])
+    date = pd.to_datetime(table["date"])
     month = table[["forecast", "naive", "outcome"]].rolling(min(30, len(table))).mean()
-    top.plot(day, table["outcome"], color=LIGHT, lw=2, label="outcome")
-    top.plot(day, table["forecast"], color=BLUE, lw=1, label="forecast")
-    bottom.plot(day, month["outcome"], color=GREY, lw=2.5, label="outcome")
-    bottom.plot(day, month["naive"], color=ORANGE, lw=1.5, ls="--", label="naive forecast")
-    bottom.plot(day, month["forecast"], color=BLUE, lw=1.5, label="forecast")
+    top.plot(date, table["outcome"], color=LIGHT, lw=2, label="outcome")
+    top.plot(date, table["forecast"], color=BLUE, lw=1, label="forecast")
+    bottom.plot(date, month["outcome"], color=GREY, lw=2.5, label="outcome")
+    bottom.plot(date, month["naive"], color=ORANGE, lw=1.5, ls="--", label="naive forecast")
+    bottom.plot(date, month["forecast"], color=BLUE, lw=1.5, label="forecast")
     tidy(top, "Forecast and outcome of the test rows, means of a day", "", words["unit"])
     tidy(bottom, "Means of the last 30 days", "", words["unit"])
     for axes in (top, bottom):
@@ -154,11 +154,8 @@ def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: dict[str, str], ic:
     """What was called against what came, in percent of all test rows, and a scatter beside it."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    kinds = sorted(set(table["actual"]) | set(table["predicted"]))
-    counts = pd.crosstab(table["actual"], table["predicted"]).reindex(
-        index=kinds, columns=kinds, fill_value=0
-    )
-    percent = 100 * counts.to_numpy() / len(table)
+    shares = table.pivot_table(index="actual", columns="predicted", values="percent")
+    kinds, percent = list(shares.columns), shares.to_numpy()
     # Only the lighter half of the colours: black figures stay readable on all of them.
     left.imshow(percent, cmap="Blues", vmin=0, vmax=2 * percent.max(), origin="lower")
     for (row, column), value in np.ndenumerate(percent):

@@ -15,6 +15,7 @@ WORDS = {
     "outcome": "range of a bar, % of price",
     "delta": "ln forecast, less the naive forecast's",
     "target": "ln outcome, less the naive forecast's",
+    "loss": "QLIKE",
     "calls": "Calm (1) to wild (5) fifths, in % of the test rows",
 }
 

@@ -1,10 +1,9 @@
 import importlib
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from stages.common.task import TASKS
 from stages.evaluate import curves
@@ -16,28 +15,28 @@ def curve(losses: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"epoch": range(len(val)), "val_loss": val, "train_loss": 0.9 * val})
 
 
-def test_training_lines_the_folds_up():
-    """Each fold starts at a whole number, and its epochs stop short of the next."""
+def test_training_has_each_fold_in_turn():
+    """Its epochs from 0, in the order in which the folds came."""
     table = curves.training({"1": curve([3, 2, 1, 2]), "2": curve([3, 2])})
 
-    assert table["fold_epoch"].tolist() == [1, 1.25, 1.5, 1.75, 2, 2.25]
     assert table["fold"].tolist() == ["1"] * 4 + ["2"] * 2
+    assert table["epoch"].tolist() == [0, 1, 2, 3, 0, 1]
     assert table["val_loss"].tolist() == [3, 2, 1, 2, 3, 2]
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_forecast_has_the_means_of_each_day(compared, make_inputs, task):
-    """A day's rows of all symbols, in the task's unit times the scale; the year counts up."""
+def test_forecast_has_the_means_of_each_date(compared, make_inputs, task):
+    """A day's rows of all symbols, in the task's unit times the scale; a date as ISO 8601 writes it."""
     rows, _ = compared(make_inputs(task), task)
 
     table = curves.forecast(rows, 100.0)
 
     day = rows[rows["close_time"].dt.strftime("%Y-%m-%d") == "2022-01-10"]
-    row = table[table["day"] == "2022-01-10"].iloc[0]
+    row = table[table["date"] == "2022-01-10"].iloc[0]
     means = 100 * day[["forecast", "naive_forecast", "y"]].mean()
     np.testing.assert_allclose(row[["forecast", "naive", "outcome"]].astype(float), means)
-    assert row["year"] == 2022 + 9 / 365
-    assert table["year"].is_monotonic_increasing
+    assert table["date"].is_monotonic_increasing
+    assert table["date"].is_unique
 
 
 def test_calibration_puts_equal_numbers_in_each_tenth(compared, make_inputs):
@@ -62,25 +61,28 @@ def test_a_constant_forecast_is_one_dot(compared, make_inputs):
     assert table[["forecast", "rows"]].to_numpy().tolist() == [[0.5, len(rows)]]
 
 
-def test_calls_are_a_thousand_rows_in_proportion():
-    """Counts of the confusion matrix are thousandths; pairs that never occur have none."""
+def test_calls_have_every_pair():
+    """In percent of all rows; a kind that is never called has 0 beside each that came."""
     each = pd.DataFrame({"actual": ["up"] * 3 + ["down"] * 5, "predicted": ["down"] * 8})
 
     table = curves.calls(each)
 
-    assert table.value_counts().to_dict() == {("down", "down"): 625, ("up", "down"): 375}
+    percent = table.set_index(["actual", "predicted"])["percent"]
+    assert percent.to_dict() == {
+        ("down", "down"): 62.5,
+        ("down", "up"): 0,
+        ("up", "down"): 37.5,
+        ("up", "up"): 0,
+    }
 
 
-@given(st.lists(st.integers(0, 500), min_size=1, max_size=25).filter(any))
-@settings(deadline=None, max_examples=100)
-def test_proportions_add_up_and_are_never_off_by_one(counts):
-    """Largest remainders: the total is kept, and each share is within one of the exact one."""
-    counts = np.array(counts)
+def test_no_two_tasks_share_a_unit():
+    """What tells DVC's plots that two revisions belong on axes of their own."""
+    units = [curves.units(task, importlib.import_module(f"stages.evaluate.{task}").WORDS) for task in TASKS]
 
-    shown = curves.in_proportion(counts, 1000)
-
-    assert shown.sum() == 1000
-    assert (np.abs(shown - counts / counts.sum() * 1000) < 1).all()
+    for one, other in combinations(units, 2):
+        assert one.keys() == other.keys()
+        assert not set(one.values()) & set(other.values())
 
 
 @pytest.mark.parametrize(("n_rows", "n_shown"), [(1, 1), (2000, 2000), (2001, 1001), (13_600, 1943)])
@@ -101,10 +103,10 @@ def test_tables_have_the_same_names_and_columns_for_both_tasks(compared, make_in
     tables = curves.make_tables(test, {"1": curve([2, 1])}, question.calls(test), question.SCALE)
 
     assert {name: list(table.columns) for name, table in tables.items()} == {
-        "training": ["fold", "epoch", "fold_epoch", "train_loss", "val_loss"],
-        "forecast": ["day", "year", "forecast", "naive", "outcome"],
+        "training": ["fold", "epoch", "train_loss", "val_loss"],
+        "forecast": ["date", "forecast", "naive", "outcome"],
         "calibration": ["forecast", "outcome", "rows"],
-        "calls": ["actual", "predicted"],
+        "calls": ["actual", "predicted", "percent"],
     }
     assert tables["calibration"]["rows"].sum() == len(test)
-    assert tables["forecast"]["day"].min() == test["close_time"].min().strftime("%Y-%m-%d")
+    assert tables["forecast"]["date"].min() == test["close_time"].min().strftime("%Y-%m-%d")

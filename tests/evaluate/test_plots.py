@@ -21,7 +21,7 @@ def tables():
                 "val_loss": [3.0, 2.0, 2.5, 1.0],
             }
         ),
-        "forecast": pd.DataFrame({"day": days, "forecast": wave, "naive": 0.0, "outcome": 1.1 * wave}),
+        "forecast": pd.DataFrame({"date": days, "forecast": wave, "naive": 0.0, "outcome": 1.1 * wave}),
         "calibration": pd.DataFrame({"forecast": [0.4, 0.6], "outcome": [0.45, 0.5], "rows": 50}),
         "folds": pd.DataFrame(
             {
@@ -40,7 +40,13 @@ def tables():
                 "skill_hi": [5.0, 0.0],
             }
         ),
-        "calls": pd.DataFrame({"actual": ["down"] * 6 + ["up"] * 4, "predicted": "down"}),
+        "calls": pd.DataFrame(
+            {
+                "actual": ["down", "down", "up", "up"],
+                "predicted": ["down", "up", "down", "up"],
+                "percent": [60.0, 0.0, 40.0, 0.0],
+            }
+        ),
     }
 
 
