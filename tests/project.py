@@ -47,9 +47,8 @@ class Project:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, target)
-        for file in (folder / "data/import").glob("*/*"):
-            if file.name != ".gitkeep":
-                file.unlink()
+        shutil.rmtree(folder / "data/import/file", ignore_errors=True)
+        (folder / "data/import/file").mkdir()
         self.set_params(TINY)
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")

@@ -33,15 +33,15 @@ def main() -> None:
         for symbol in candles
     }
     tables = forecast_all(rows, task, settings, params)
+    n_rows = n_unfitted = 0
     with fresh_folder("data/baselines") as folder:
         for symbol, every_candle in tables.items():
             table = labelled(every_candle, rows[symbol])
             check_fitted(symbol, table, params)
             write_table(folder / f"{symbol}.parquet", table)
-            unfitted = table.isna().any(axis=1).sum()
-            print(
-                f"{symbol}: {len(table)} rows, {unfitted} of them before every baseline had its first fit"
-            )
+            n_rows += len(table)
+            n_unfitted += int(table.isna().any(axis=1).sum())
+    print(f"baseline: {n_rows:,} rows, {n_unfitted:,} of them before every baseline had its first fit")
     record("baseline")
 
 

@@ -63,8 +63,8 @@ def main() -> None:
     write_text("results/report.html", html)
     write_text("results/metrics.json", as_json(metrics))
     n_lost = len(predictions) - len(rows)
-    print(f"evaluate: {len(rows)} rows, {n_lost} left out for want of a baseline's forecast")
-    print(sentence(metrics, task))
+    print(f"evaluate: {len(rows):,} rows, {n_lost:,} left out for want of a baseline's forecast")
+    print(f"{sentence(metrics, task)} More: results/report.html")
     record("evaluate")
 
 

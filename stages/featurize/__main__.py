@@ -26,9 +26,7 @@ def main() -> None:
         for symbol, table in zip(candles, features, strict=True):
             write_table(folder / f"{symbol}.parquet", table)
     rows, lost = sum(map(len, features)), sum(map(len, candles.values())) - sum(map(len, features))
-    print(
-        f"featurize: {rows} rows of {features[0].shape[1] - 1} columns; {lost} rows lost to the look-back"
-    )
+    print(f"featurize: {rows:,} rows of {features[0].shape[1] - 1} columns; {lost:,} lost to the look-back")
     record("featurize")
 
 

@@ -47,10 +47,8 @@ def main() -> None:
         for symbol, table in labels.items():
             write_table(folder / f"{symbol}.parquet", table)
         write_table(folder / "folds.parquet", folds)
-    reasons = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-    print(
-        f"label: {len(rows)} rows of {len(labels)} symbols, mean y {rows['y'].mean():.4g}; lost: {reasons}"
-    )
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in lost.items())
+    print(f"label: {len(rows):,} rows, mean y {rows['y'].mean():.4g}; lost: {reasons}")
     for symbol, table in labels.items():
         if (table["y"] == table["y"].iloc[0]).all():
             print(f"label: {symbol}: every y is {table['y'].iloc[0]:g}, so nothing is left to forecast")

@@ -87,17 +87,16 @@ def write_models(spec: dict[str, Any], fits: Sequence[Fit], seeds: Sequence[int]
 
 
 def print_summary(rows: pd.DataFrame, fits: dict[str, list[Fit]]) -> None:
-    """Rows lost, and what became of each fold's val loss."""
+    """Rows lost, and the epoch that each network kept."""
     no_window, no_offset = int((rows["end"] < 0).sum()), int(rows["offset"].isna().sum())
+    kept = [
+        f"{name}: " + " and ".join(f"{fit.best_epoch} of {len(fit.curves) - 1}" for fit in of_fold)
+        for name, of_fold in fits.items()
+    ]
     print(
-        f"train: {len(rows)} rows of {rows['symbol'].nunique()} symbols; "
-        f"lost: {no_window} without a whole window, {no_offset} before the baseline's first fit"
+        f"train: {len(rows):,} rows; lost: {no_window:,} without a whole window, {no_offset:,} before the "
+        f"baseline's first fit; best epoch by fold, {', '.join(kept)}"
     )
-    for name, of_fold in fits.items():
-        best = ", ".join(f"{f.best_epoch} of {len(f.curves) - 1}" for f in of_fold)
-        before = of_fold[0].curves["val_loss"].iloc[0]
-        after = sum(f.curves["val_loss"].iloc[f.best_epoch] for f in of_fold) / len(of_fold)
-        print(f"  fold {name}: best epoch {best}; val loss {before:.5f} -> {after:.5f}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from stages.common.bars import Floats
 from stages.common.parallel import parallel_map
 from stages.common.task import TASKS
 from stages.train.params import TrainParams
+from stages.train.quiet import without_notes
 from stages.train.rows import Fold
 from stages.train.windows import feature_moments
 
@@ -65,9 +66,9 @@ def fit(job: Job) -> Fit:
     Epoch 0, the initial weights with corrections of nil, stays the best if no later one has a lower
     loss. The same job gives the same result, in whatever process.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    from stages.train import networks  # noqa: PLC0415  (takes seconds, and reads the two lines above)
+    with without_notes():
+        from stages.train import networks  # noqa: PLC0415  (takes seconds, and reads the backend)
 
     params, train, val = job.params, job.fold.of("train"), job.fold.of("val")
     networks.make_repeatable(job.seed)

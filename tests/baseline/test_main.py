@@ -49,7 +49,9 @@ def test_stage_writes_a_column_a_baseline(project, labels, capsys):
         "boosting", "sizing_atr", "return_per_atr",
     ]  # fmt: skip
     assert_frame_equal(table[["close_time"]], labels[["close_time"]], check_exact=True)
-    assert f"BTC-USDT: {len(labels)} rows, 213 of them before every baseline had" in capsys.readouterr().out
+    assert (
+        f"baseline: {len(labels):,} rows, 213 of them before every baseline had" in capsys.readouterr().out
+    )
 
 
 def test_each_symbol_is_forecast_from_its_own_rows(

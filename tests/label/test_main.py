@@ -61,7 +61,7 @@ def test_label_writes_a_table_a_symbol_and_the_folds(capsys):
         hours=SMALL["split"]["test_bars"] - 1
     )
     summary = capsys.readouterr().out
-    assert summary.startswith("label: 608 rows of 2 symbols, mean y ")
+    assert summary.startswith("label: 608 rows, mean y ")
     assert "lost: 80 warm-up, 12 horizon, 0 gap, 0 flat" in summary
 
 

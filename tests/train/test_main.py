@@ -72,7 +72,7 @@ def test_train_writes_what_others_read(capsys):
         *(f"results/train/plots/metrics/{curve}" for curve in curves),
     ]
     summary = capsys.readouterr().out
-    assert "800 rows of 2 symbols; lost: 20 without a whole window, 0 before" in summary
+    assert "800 rows; lost: 20 without a whole window, 0 before" in summary
 
     features = dict(read_tables("data/features"))
     _, table = stack_features(list(features.values()))

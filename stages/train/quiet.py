@@ -1,0 +1,33 @@
+"""TensorFlow's import, without what it says of itself."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+
+# Of C++: what is marked I, for information, and a line above it.
+NOTES = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
+
+
+@contextmanager
+def without_notes() -> Iterator[None]:
+    """Keep what TensorFlow notes on its import from stderr: a few lines a process, and no news.
+
+    They come from C++ before it has read TF_CPP_MIN_LOG_LEVEL, which keeps later ones away. All other lines
+    are shown afterwards.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(shown, 2)
+            os.close(shown)
+            kept.seek(0)
+            lines = kept.read().splitlines(keepends=True)
+            os.write(2, b"".join(line for line in lines if not line.startswith(NOTES)))

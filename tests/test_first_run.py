@@ -1,0 +1,61 @@
+"""What a first run says, and what it leaves for others, through the real dvc."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.project import EVERYTHING, ROOT, Project
+
+# What DVC itself says of a stage, and at the end.
+OF_DVC = re.compile(
+    r"Running stage|> python|Generating lock|Updating lock|To track|To enable|Use `dvc|\tgit add|"
+    r"\tdvc config|$"
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project, in which nothing has run yet."""
+    return Project(tmp_path_factory.mktemp("first"))
+
+
+@pytest.fixture(scope="module")
+def log(project: Project) -> list[str]:
+    """What the first `dvc repro` says, on stdout and stderr, without DVC's own lines."""
+    result = project.try_run("dvc", "repro")
+    assert result.returncode == 0, result.stderr
+    project.commit()
+    return [line for line in (result.stdout + result.stderr).splitlines() if not OF_DVC.match(line)]
+
+
+def test_a_stage_says_in_one_line_what_it_did(log: list[str]):
+    """Libraries say nothing; the last line is the verdict, and where to read more."""
+    assert [line.partition(":")[0] for line in log] == [*EVERYTHING, "Direction"]
+    assert log[-1].endswith(" More: results/report.html")
+
+
+@pytest.mark.parametrize(("artifact", "path"), [("model", "models"), ("candles", "data/candles")])
+def test_an_artifact_is_had_from_another_folder(
+    project: Project, log: list[str], tmp_path: Path, artifact: str, path: str
+):
+    """By its name, of the version that a tag names."""
+    assert log
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    project.run("git", *who, "tag", "-a", f"{artifact}@v1.0.0", "-m", "first")
+
+    project.run("dvc", "artifacts", "get", str(project.folder), artifact, "--out", str(tmp_path / "here"))
+
+    wanted = sorted((project.folder / path).iterdir())
+    assert wanted
+    assert [file.name for file in wanted] == sorted(file.name for file in (tmp_path / "here").iterdir())
+    assert all((tmp_path / "here" / file.name).read_bytes() == file.read_bytes() for file in wanted)
+
+
+def test_stages_say_what_they_are_for(project: Project):
+    """`dvc stage list` has a line a stage, in whole sentences."""
+    lines = project.run("dvc", "stage", "list").splitlines()
+
+    assert [line.split()[0] for line in lines] == EVERYTHING
+    assert not [line for line in lines if line.endswith("…")]
+    assert (ROOT / "dvc.yaml").read_text(encoding="utf-8").count("    desc: ") == len(EVERYTHING) + 2

@@ -1,0 +1,51 @@
+"""TensorFlow's notes stay out of the log; all else that is said meanwhile doesn't."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.train.quiet import without_notes
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_is_no_note_is_shown(capfd: pytest.CaptureFixture[str]):
+    """In the order in which it came."""
+    with without_notes():
+        os.write(2, b"I0000 00:00:1 1 port.cc:153] a note\n")
+        os.write(2, b"W0000 00:00:1 1 gpu.cc:1] a warning\n")
+        os.write(2, b"a word")
+    os.write(2, b"; afterwards\n")
+
+    assert capfd.readouterr().err.splitlines() == [
+        "W0000 00:00:1 1 gpu.cc:1] a warning",
+        "a word; afterwards",
+    ]
+
+
+def test_an_error_leaves_stderr_as_it_was(capfd: pytest.CaptureFixture[str]):
+    """What was said before it is shown."""
+
+    def fail() -> None:
+        with without_notes():
+            os.write(2, b"no such library\n")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    os.write(2, b"afterwards\n")
+
+    assert capfd.readouterr().err.splitlines() == ["no such library", "afterwards"]
+
+
+def test_the_import_says_nothing():
+    """The real one, as a stage has it."""
+    program = "from stages.train.quiet import without_notes\nwith without_notes(): import keras, tensorflow"
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert result.stderr == ""
