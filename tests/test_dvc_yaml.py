@@ -15,8 +15,10 @@ from stages.label.params import LabelParams
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# They read settings, which are in dvc.lock, or write what no stage reads.
-CHANGE_NO_OUTPUT = {ROOT / f"stages/common/{name}.py" for name in ("environment", "params", "settings")}
+# They read settings, which are in dvc.lock, or say where to keep and write what no hash counts.
+CHANGE_NO_OUTPUT = {
+    ROOT / f"stages/common/{name}.py" for name in ("cache", "environment", "params", "settings")
+}
 
 
 def files_of(name: str) -> Iterator[Path]:
