@@ -18,7 +18,7 @@ INSTALLED := .venv/installed
 # this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check compare controls original lock
+.PHONY: help repro test test-slow verify golden lint check compare experiments controls original lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ check: $(READY)  ## check params.yaml
 
 compare: $(READY)  ## metrics and parameters of the workspace against BASE, as Markdown
 	@$(IN_VENV) python -m tools.compare $(BASE)
+
+experiments: $(READY)  ## all experiments in one table: verdicts, skill, edge, and the settings that differ
+	@$(IN_VENV) python -m tools.experiments
 
 controls: $(READY)  ## markets of which the truth is known: is noise called noise? Up to two hours; resumable
 	$(IN_VENV) python -m tools.controls
