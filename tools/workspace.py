@@ -14,13 +14,18 @@ WORKSPACE = "workspace"  # in place of a commit
 
 
 def open_repo() -> Repo:
-    """DVC's view of the working folder, to be closed after use. Raises InputError where it has none."""
+    """DVC's view of the working folder, to be closed after use.
+
+    Raises InputError where it has none, or no git beside it.
+    """
     try:
-        return Repo(".")
+        repo = Repo(".")
+        _ = repo.scm  # raises where there is no git
     except DvcException as error:
         raise InputError(
             f"the working folder must be a clone of the project; received one of which DVC says: {error}."
         ) from error
+    return repo
 
 
 def text_at(revision: str, path: str) -> str:

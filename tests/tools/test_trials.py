@@ -612,6 +612,16 @@ def test_a_folder_without_dvc_is_named(tmp_path, monkeypatch):
         tool.main()
 
 
+def test_a_folder_without_git_is_named(tmp_path, monkeypatch):
+    """As an archive of the project unpacks."""
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["trials"])
+
+    with pytest.raises(InputError, match=r"clone of the project; received .*not a git repository"):
+        tool.main()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
