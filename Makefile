@@ -18,7 +18,7 @@ INSTALLED := .venv/installed
 # this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check back compare controls original plots-page lock
+.PHONY: help repro test test-slow verify golden lint check back compare experiments controls original plots-page lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ back: $(READY)  ## params.yaml, dvc.lock and all results as they are committed, 
 
 compare: $(READY)  ## metrics and parameters of the workspace against BASE, as Markdown
 	@$(IN_VENV) python -m tools.compare $(BASE)
+
+experiments: $(READY)  ## all experiments in one table: verdicts, skill, edge, and the settings that differ
+	@$(IN_VENV) python -m tools.experiments
 
 controls: $(READY)  ## markets of which the truth is known: is noise called noise? Up to two hours; resumable
 	$(IN_VENV) python -m tools.controls

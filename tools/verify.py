@@ -20,6 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 import stages
+from stages.common.cache import VARIABLE
 from stages.common.errors import InputError, run
 from stages.common.params import STAGES, read_params
 from stages.common.task import TASKS
@@ -92,7 +93,9 @@ def reproduce(folder: Path, variables: dict[str, str]) -> Hashes:
     """
     shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     declared = read_params(str(ROOT / "dvc.yaml"))["stages"]
-    environment = {name: value for name, value in os.environ.items() if name not in stages.SETTINGS}
+    # Each in a cache folder of its own, or the results would be entered into the user's ledger.
+    unset = {*stages.SETTINGS, VARIABLE}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     hashes: Hashes = {}
     first = next(iter(TASKS))
     for task in TASKS:

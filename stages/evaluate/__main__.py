@@ -1,8 +1,11 @@
 """evaluate: what the forecasts were worth, against the naive one and against the best baseline."""
 
 import importlib
+import os
+import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +14,20 @@ from stages.common.bars import bar_length
 from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.outputs import alone, fresh_folder, write_text
-from stages.common.params import load_params, load_value
+from stages.common.params import load_params, load_value, read_params
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables, scatter, units
+from stages.evaluate.ledger import (
+    FORECAST,
+    SCORES,
+    Trial,
+    ledger_folder,
+    market_hashes,
+    md5,
+    settings_of,
+    write_trial,
+)
 from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.plots import draw, save
@@ -57,11 +70,13 @@ def main() -> None:
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
     # As float32, for the last bits of a logarithm are the C library's own.
     floats = findings.by_time.select_dtypes("float64").columns
-    write_table("results/by_time.parquet", findings.by_time.astype(dict.fromkeys(floats, "float32")))
+    by_time = findings.by_time.astype(dict.fromkeys(floats, "float32"))
+    write_table("results/by_time.parquet", by_time)
     subject = subject_of(test, task, timeframe, setting.horizon_bars)
     html = page(subject, sentence(metrics, task), metrics, tables, images)
     write_text("results/report.html", html)
     write_text("results/metrics.json", as_json(metrics))
+    remember(test, by_time, metrics)
     n_lost = len(predictions) - len(rows)
     print(f"evaluate: {len(rows):,} rows, {n_lost:,} left out for want of a baseline's forecast")
     print(f"{sentence(metrics, task)} More: results/report.html")
@@ -98,6 +113,32 @@ def read_losses(path: Path) -> pd.DataFrame:
     except (FileNotFoundError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise not_as_written(path, f"what can't be read: {reason}") from None
+
+
+def remember(test: pd.DataFrame, by_time: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """Enter what was scored into the ledger; where that fails, say so, for the results stand without it."""
+    try:
+        trial = Trial(
+            forecast=tuple(md5(Path(path)) for path in FORECAST),
+            scores=tuple(md5(Path(path)) for path in SCORES),
+            settings=settings_of(read_params()),
+            code={
+                path.as_posix(): md5(path)
+                for path in sorted(Path("stages").rglob("*.py"))
+                if not path.is_relative_to("stages/evaluate")
+            },
+            figures=metrics["test"],
+            market=market_hashes(by_time, test),
+            by_time=by_time[["close_time", "net_return"]],
+            experiment=os.environ.get("DVC_EXP_NAME", ""),
+        )
+        write_trial(ledger_folder(), trial)
+    except OSError as error:
+        print(
+            f"warning: {ledger_folder()} must be a folder that can be written to, or else python -m "
+            f"tools.trials will not know of this try once `dvc gc` has run; received: {error}.",
+            file=sys.stderr,
+        )
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from stages.common.environment import PATH
 from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.common.task import TASKS
+from stages.evaluate.ledger import FORECAST, SCORES, md5, read_trial
 
 main = importlib.import_module("stages.evaluate.__main__")
 
@@ -86,6 +87,43 @@ def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypa
         main.main()
 
     assert digests(tmp_path) == before
+
+
+def test_a_result_is_entered_into_the_ledger(make_inputs, tmp_path, monkeypatch):
+    """With what tools.trials needs of it, under the name of its experiment; twice the same is one entry."""
+    stand_in(make_inputs("direction"), "direction", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-ant")
+
+    main.main()
+    main.main()
+
+    (trial,) = (read_trial(path) for path in (tmp_path / ".cache/trials").iterdir())
+    metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
+    by_time = pd.read_parquet(tmp_path / "results/by_time.parquet")
+    assert trial.figures == metrics["test"]
+    pd.testing.assert_frame_equal(trial.by_time, by_time[["close_time", "net_return"]], check_exact=True)
+    assert trial.scores == tuple(md5(tmp_path / path) for path in SCORES)
+    assert trial.forecast == tuple(md5(tmp_path / path) for path in FORECAST)
+    assert trial.settings["evaluate.bootstrap"] == 100
+    assert "label.volatility.target" not in trial.settings
+    assert len(trial.market) == 3  # the mean, and two symbols
+    assert trial.experiment == "bold-ant"
+
+
+def test_a_result_that_cannot_be_entered_stands(make_inputs, tmp_path, monkeypatch, capsys):
+    """A full or foreign folder costs no result, but a warning."""
+    stand_in(make_inputs("direction"), "direction", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/trials").write_text("", encoding="utf-8")
+
+    main.main()
+
+    assert (tmp_path / "results/metrics.json").is_file()
+    error = capsys.readouterr().err
+    assert "warning: .cache/trials must be a folder that can be written to" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_curves_come_in_the_order_of_the_folds(make_inputs, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 import json
 import os
+import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,19 +14,15 @@ import yaml
 
 from stages.common.errors import InputError
 from stages.common.tables import write_table
+from stages.evaluate.ledger import SCORES, Trial, ledger_folder, market_hashes, md5, write_trial
 from tools.trials import __main__ as tool
-from tools.trials.cache import (
-    BY_TIME,
-    METRICS,
-    Trial,
-    md5,
-    n_further,
-    overlaps,
-    read_trials,
-    same_test,
-)
-from tools.trials.table import apart, report, table
+from tools.trials.cache import Run, identity_of, read_runs
+from tools.trials.known import once, read_known
+from tools.trials.names import names_of
+from tools.trials.overlap import overlaps, same_test
+from tools.trials.table import Beside, apart, report, table
 
+BY_TIME, METRICS = SCORES
 TIMES = pd.date_range("2024-01-01", periods=320, freq="h", tz="UTC", unit="ms")
 LABELS, PREDICTIONS, BASELINES = "data/labels", "data/predictions.parquet", "data/baselines"
 NETWORKS, EVALUATE = "stages/train/networks.py", "stages/evaluate/__main__.py"
@@ -32,7 +30,9 @@ NETWORKS, EVALUATE = "stages/train/networks.py", "stages/evaluate/__main__.py"
 
 def table_by_time(seed: int, market: int = 0) -> pd.DataFrame:
     """What evaluate writes a close_time, of a made-up forecast on a made-up market."""
-    returns, market_return = (np.random.default_rng(s).standard_normal(320) for s in (seed, market))
+    returns, market_return = (
+        np.random.default_rng(s).standard_normal(320).astype(np.float32) for s in (seed, market)
+    )
     return pd.DataFrame({"close_time": TIMES, "market_return": market_return, "net_return": returns})
 
 
@@ -42,9 +42,18 @@ def figures(dm_p: float = 0.5) -> dict[str, float]:
 
 
 def trial(name: str = "one", settings: dict[str, Any] | None = None, **others: Any) -> Trial:
-    """A trial of the forecast of that name."""
-    settings = {"task": "direction"} | (settings or {})
-    return replace(Trial((name, "labels"), settings, {}, {}, figures(), table_by_time(1)), **others)
+    """A trial of the forecast of that name; `by_time`: as `table_by_time` gives it."""
+    by_time, strategy = others.pop("by_time", table_by_time(1)), others.pop("strategy", {})
+    made = Trial(
+        forecast=(name, "labels"),
+        scores=(f"returns of {name}", "metrics"),
+        settings={"task": "direction"} | (settings or {}) | strategy,
+        code={},
+        figures=figures(),
+        market=market_hashes(by_time, by_time.assign(symbol="BTC", return_next=by_time["market_return"])),
+        by_time=by_time[["close_time", "net_return"]].reset_index(drop=True),
+    )
+    return replace(made, **others)
 
 
 class Workspace:
@@ -59,6 +68,11 @@ class Workspace:
                 local=SimpleNamespace(oid_to_path=lambda md5: str(folder / "files" / md5))
             ),
         )
+
+    def trials(self, here: dict[str, str] | None = None) -> list[Trial]:
+        """All trials that are known."""
+        runs = read_runs(self.folder / "runs")
+        return once(read_known(self.repo, ledger_folder(), runs, here or {}))
 
     def note(self, deps: dict[str, str], outs: dict[str, str], params: dict[str, Any]) -> Path:
         """One run of a stage, an hour after the one before."""
@@ -102,7 +116,8 @@ def workspace(tmp_path, monkeypatch):
     """An empty one, to run the command in."""
     made = Workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(tool, "Repo", lambda _: made.repo)
+    monkeypatch.setattr(tool, "open_repo", lambda: nullcontext(made.repo))
+    monkeypatch.setattr(tool, "read_experiments", lambda _: {})
     monkeypatch.setattr("sys.argv", ["trials"])
     return made
 
@@ -118,10 +133,10 @@ def test_every_scored_forecast_is_a_trial(workspace):
         workspace.train(f"units {units}", {"train": {"units": units}})
         workspace.score(f"units {units}")
 
-    trials = read_trials(workspace.repo, {})
+    trials = workspace.trials()
 
     assert {trial.settings["train.units"] for trial in trials} == {8, 16}
-    assert trials[1].settings == {"task": "direction", "train.units": 8}
+    assert trials[1].making == {"task": "direction", "train.units": 8}
     assert trials[1].strategy == {"evaluate.cost_bps": 5.0}
     assert trials[1].code == {NETWORKS: "v1"}
 
@@ -143,7 +158,7 @@ def test_what_is_scored_again_counts_once(workspace, again):
     workspace.score("one", dm_p=0.2)
     workspace.score("one", dm_p=0.4, **again)
 
-    assert ps(read_trials(workspace.repo, {})) == [0.4]
+    assert ps(workspace.trials()) == [0.4]
 
 
 @pytest.mark.parametrize("setting", ["cost_bps", "no_trade_band", "max_position", "target_volatility_pct"])
@@ -152,7 +167,7 @@ def test_a_forecast_that_is_traded_otherwise_is_another_trial(workspace, setting
     for value in (1.5, 0.5):
         workspace.score("one", {setting: value})
 
-    trials = read_trials(workspace.repo, {})
+    trials = workspace.trials()
 
     assert [trial.strategy[f"evaluate.{setting}"] for trial in trials] == [0.5, 1.5]
     assert trials[0].forecast == trials[1].forecast
@@ -163,7 +178,7 @@ def test_the_labels_are_part_of_a_forecast(workspace):
     for labels in ("labels", "other labels"):
         workspace.score("one", deps={LABELS: labels})
 
-    assert len({trial.forecast for trial in read_trials(workspace.repo, {})}) == 2
+    assert len({trial.forecast for trial in workspace.trials()}) == 2
 
 
 def test_the_run_of_the_workspace_is_preferred(workspace):
@@ -172,8 +187,8 @@ def test_the_run_of_the_workspace_is_preferred(workspace):
     workspace.score("one", dm_p=0.4, deps={EVALUATE: "v2"}, by_time=table_by_time(2))
     workspace.score("two", dm_p=0.6)
 
-    assert ps(read_trials(workspace.repo, here)) == [0.2, 0.6]
-    assert ps(read_trials(workspace.repo, {})) == [0.6, 0.4]
+    assert ps(workspace.trials(here)) == [0.2, 0.6]
+    assert ps(workspace.trials()) == [0.6, 0.4]
 
 
 def test_of_equal_returns_the_metrics_tell_which_run_is_the_workspaces(workspace, capsys):
@@ -185,7 +200,7 @@ def test_of_equal_returns_the_metrics_tell_which_run_is_the_workspaces(workspace
 
     tool.main()
 
-    assert "| direction | 1.00 | 0.200 |" in capsys.readouterr().out
+    assert "| direction | workspace | 1.00 | 0.200 |" in capsys.readouterr().out
 
 
 def test_what_led_to_a_forecast_is_one_history(workspace):
@@ -196,7 +211,7 @@ def test_what_led_to_a_forecast_is_one_history(workspace):
         workspace.note(baselines, {PREDICTIONS: "one"}, {"task": "direction"})
     workspace.score("one", deps={BASELINES: "refit 168"})
 
-    assert read_trials(workspace.repo, {})[0].settings["baseline.refit_bars"] == 168
+    assert workspace.trials()[0].settings["baseline.refit_bars"] == 168
 
 
 def test_scores_that_were_collected_as_garbage_are_left_out(workspace):
@@ -207,7 +222,132 @@ def test_scores_that_were_collected_as_garbage_are_left_out(workspace):
     gone = workspace.score("two", dm_p=0.6, by_time=table_by_time(2))
     (workspace.folder / "files" / gone[BY_TIME]).unlink()
 
-    assert ps(read_trials(workspace.repo, {})) == [0.4, 0.3]
+    assert ps(workspace.trials()) == [0.4, 0.3]
+
+
+def lose_the_cache(workspace: Workspace) -> None:
+    """Remove all that DVC has in its caches."""
+    for folder in ("runs", "files"):
+        shutil.rmtree(workspace.folder / folder)
+
+
+def test_the_ledger_will_do_without_the_run_cache(workspace):
+    """A trial is whole there: settings, figures, returns, and what tells its test from others."""
+    entered = trial(
+        "one",
+        {"train.units": 8},
+        strategy={"evaluate.cost_bps": 5.0},
+        code={NETWORKS: "v1"},
+        experiment="a",
+    )
+    write_trial(ledger_folder(), entered)
+
+    (found,) = workspace.trials()
+
+    pd.testing.assert_frame_equal(found.by_time, entered.by_time)
+    assert replace(found, by_time=entered.by_time) == entered
+
+
+def test_what_the_run_cache_alone_knows_is_remembered(workspace):
+    """In the order in which it was scored, whatever happens to the caches later."""
+    for name, strategy in (("one", {"cost_bps": 1.0}), ("one", {}), ("two", {})):
+        workspace.train(name)
+        workspace.score(name, strategy, by_time=table_by_time(len(name)))
+    before = workspace.trials()
+
+    lose_the_cache(workspace)
+
+    after = workspace.trials()
+    assert [each.forecast[0] for each in before] == ["two", "one", "one"]
+    assert list(map(identity_of, after)) == list(map(identity_of, before))
+    assert [each.making for each in after] == [each.making for each in before]
+
+
+def test_a_ledger_that_cannot_be_written_to_is_told(workspace, capsys):
+    """The run cache is read all the same."""
+    workspace.score("one")
+    (workspace.folder / ".cache").write_text("", encoding="utf-8")
+
+    assert len(workspace.trials()) == 1
+    assert "warning: .cache/trials must be a folder that can be written to" in capsys.readouterr().err
+
+
+def test_what_evaluate_entered_is_not_entered_again(workspace):
+    """The same result has one file, whether evaluate or the run cache told of it."""
+    outs = workspace.score("one")
+    (noted,) = workspace.trials()
+    (file,) = ledger_folder().iterdir()
+    file.unlink()
+    settings = {"task": "direction", "evaluate.cost_bps": 5.0, "evaluate.seed": 1}
+    scores = tuple(outs[path] for path in SCORES)
+
+    path = write_trial(ledger_folder(), replace(noted, scores=scores, settings=settings))
+
+    assert path.name == file.name
+    assert len(workspace.trials()) == 1
+    assert [path.name for path in ledger_folder().iterdir()] == [file.name]
+
+
+def test_the_workspaces_own_files_will_do(workspace):
+    """`dvc gc -w` leaves results/metrics.json, and removes what the cache has of it."""
+    here = workspace.score("one", dm_p=0.2)
+    shutil.rmtree(workspace.folder / "files")
+
+    assert ps(workspace.trials(here)) == [0.2]
+    assert ps(workspace.trials()) == [0.2]  # for it was entered
+
+
+def test_forecasts_whose_scores_are_gone_are_counted(workspace, capsys):
+    """Those of the same labels are on the same rows, and Holm adjusts for them; others may be."""
+    for name, labels in (("a", "labels"), ("b", "labels"), ("c", "of another horizon")):
+        workspace.score(name, deps={LABELS: labels}, by_time=table_by_time(ord(name)))
+    shutil.rmtree(workspace.folder / "files")
+    workspace.score("a", {"cost_bps": 1.0}, dm_p=0.03)
+
+    tool.main()
+
+    out = capsys.readouterr().out
+    assert "| direction | workspace | 1.00 | 0.030 | 0.060 |" in out
+    assert "scores are gone: 1 on these test rows, for which Holm adjusts, too; 1 on rows" in out
+
+
+def scored_run(name: str, cost_bps: float = 5.0) -> Run:
+    """A run of evaluate, as an experiment's dvc.lock has it."""
+    return Run({PREDICTIONS: name, LABELS: "labels"}, {}, {"evaluate.cost_bps": cost_bps})
+
+
+def test_trials_have_the_names_of_their_experiments():
+    """Several, if they scored the same; a removed one's is remembered, unless another has it now."""
+    strategy = {"evaluate.cost_bps": 5.0}
+    experiments = {"bold-ant": scored_run("one"), "calm-bee": scored_run("one"), "new": scored_run("two")}
+    trials = [
+        trial("one", strategy=strategy, experiment="bold-ant"),
+        trial("two", strategy=strategy, experiment="removed"),
+        trial("three", strategy=strategy, experiment="new"),
+        trial("one", strategy={"evaluate.cost_bps": 1.0}),
+    ]
+
+    names = names_of(experiments, trials)
+
+    assert [names[identity_of(each)] for each in trials] == [
+        ["bold-ant", "calm-bee"],
+        ["new", "removed"],
+        [],
+        [],
+    ]
+
+
+def test_experiments_without_scores_are_named(workspace, capsys, monkeypatch):
+    """One that a colleague pushed counts nowhere, and the report says so."""
+    workspace.score("one", {"cost_bps": 5.0})
+    experiments = {"here": scored_run("one"), "elsewhere": scored_run("two")}
+    monkeypatch.setattr(tool, "read_experiments", lambda _: experiments)
+
+    tool.main()
+
+    out = capsys.readouterr().out
+    assert "| direction | workspace, here |" in out
+    assert "Experiments whose scores aren't here, and aren't counted: elsewhere." in out
 
 
 def test_a_run_that_is_being_noted_is_left_out(workspace):
@@ -215,7 +355,7 @@ def test_a_run_that_is_being_noted_is_left_out(workspace):
     workspace.score("one")
     (workspace.folder / "runs/ab/cd/.half.tmp").write_text("cmd: [", encoding="utf-8")
 
-    assert len(read_trials(workspace.repo, {})) == 1
+    assert len(workspace.trials()) == 1
 
 
 def returning(by_time: pd.DataFrame, market_return: float, n_times: int) -> pd.DataFrame:
@@ -224,32 +364,49 @@ def returning(by_time: pd.DataFrame, market_return: float, n_times: int) -> pd.D
     return by_time.assign(market_return=returns)
 
 
+def same(by_time: pd.DataFrame, current: pd.DataFrame) -> bool:
+    """Whether trials of these tables are of the same test."""
+    return same_test(trial(by_time=by_time), trial(by_time=current))
+
+
+def overlapping(by_time: pd.DataFrame, current: pd.DataFrame) -> bool:
+    """Whether the tests of these tables overlap."""
+    return overlaps(trial(by_time=by_time), trial(by_time=current))
+
+
 def test_only_the_same_rows_are_compared():
     """Other times are another test, and so are the same times of another market."""
     current = table_by_time(1)
 
-    assert same_test(table_by_time(2), current)
-    assert same_test(current.assign(market_return=current["market_return"] + 1e-15), current)
-    assert not same_test(table_by_time(2)[:300], current)
-    assert not same_test(table_by_time(3, market=1), current)
-    assert not same_test(returning(current, 9.0, n_times=1), current)
+    assert same(table_by_time(2), current)
+    assert same(current.assign(market_return=current["market_return"].astype(float) + 1e-15), current)
+    assert not same(table_by_time(2)[:300], current)
+    assert not same(table_by_time(3, market=1), current)
+    assert not same(returning(current, 9.0, n_times=1), current)
+
+
+def test_markets_that_stand_still_are_told_apart_by_their_times():
+    """A day without a move looks like any other."""
+    still = table_by_time(1).assign(market_return=0.0)
+
+    assert same(still, still)
+    assert not same(still[::2], still[1::2])
 
 
 def test_times_overlap_on_the_same_market_alone():
-    """One shared time will do; a market that returned the same now and then is another market."""
+    """One shared day will do; a market that returned the same now and then is another market."""
     current, other = table_by_time(1), table_by_time(2, market=1)
 
-    assert overlaps(current[:200], current[199:])
-    assert not overlaps(current[:200], current[200:])
-    assert not overlaps(other, current)
-    assert not overlaps(returning(other, 0.0, n_times=100), returning(current, 0.0, n_times=100))
-    assert overlaps(returning(current, 9.0, n_times=10), current)
+    assert overlapping(current[:216], current[192:])
+    assert not overlapping(current[:192], current[192:])
+    assert not overlapping(other, current)
+    assert not overlapping(returning(other, 0.0, n_times=100), returning(current, 0.0, n_times=100))
+    assert overlapping(returning(current, 9.0, n_times=10), current)
 
 
 def test_forecasts_of_other_windows_are_told_by_their_number():
     """Each forecast once, however it was traded, and none that is counted already or of another market."""
-    current, moved = table_by_time(1), table_by_time(1)[10:]
-    counted = [trial("one")]
+    current, moved = trial("one"), table_by_time(1)[10:]
     others = [
         trial("two", by_time=moved),
         trial("two", strategy={"evaluate.cost_bps": 1.0}, by_time=moved),
@@ -258,8 +415,33 @@ def test_forecasts_of_other_windows_are_told_by_their_number():
         trial("four", by_time=table_by_time(1, market=1)),
     ]
 
-    assert n_further([*counted, *others], counted, current) == 2
-    assert "aren't counted: 2." in report(counted, 2)
+    assert tool.n_overlapping([current, *others], [current], current) == 2
+    assert "aren't counted: 2." in report([current], {}, Beside(n_overlapping=2))
+
+
+def of_symbols(*markets: int) -> Trial:
+    """A trial on several symbols, each of a market of its own."""
+    tables = [table_by_time(1, market) for market in markets]
+    mean = sum(table["market_return"] for table in tables) / np.float32(len(tables))
+    rows = pd.concat(
+        [
+            table.assign(symbol=f"S{market}", return_next=table["market_return"])
+            for market, table in zip(markets, tables, strict=True)
+        ]
+    )
+    by_time = tables[0].assign(market_return=mean)
+    return trial(f"symbols {markets}", market=market_hashes(by_time, rows))
+
+
+def test_a_test_of_more_symbols_overlaps_one_of_fewer():
+    """BTC and ETH are tested on rows that BTC alone is, though their mean returns otherwise."""
+    btc, both = of_symbols(1), of_symbols(1, 2)
+
+    assert overlaps(both, btc)
+    assert overlaps(btc, both)
+    assert overlaps(both, of_symbols(2, 3))
+    assert not overlaps(both, of_symbols(3))
+    assert not same_test(both, btc)
 
 
 def test_names_say_what_sets_a_trial_apart():
@@ -311,7 +493,7 @@ def test_names_say_that_code_alone_differs():
 def test_code_is_named_however_a_forecast_was_traded():
     """Or one couldn't tell which of the two was traded at the other cost."""
     trials = [trial(version, code={"a.py": version}) for version in ("v1", "v2")]
-    other_cost = replace(trials[0], strategy={"evaluate.cost_bps": 1.0})
+    other_cost = trial("v1", code={"a.py": "v1"}, strategy={"evaluate.cost_bps": 1.0})
 
     first, _, other = (name.split(", ")[1] for name in apart([*trials, other_cost]))
 
@@ -341,15 +523,17 @@ def test_table_adjusts_for_the_number_of_forecasts():
         trial("three", {"train.units": 16}, strategy=at_one, figures=figures(0.03)),
     ]
 
-    lines = table(trials)
+    lines = table(trials, {})
 
     assert lines[2].startswith(
-        "| direction, train.units=16, evaluate.cost_bps=1.0 | 1.00 | 0.030 | 0.060 |"
+        "| direction, train.units=16, evaluate.cost_bps=1.0 |  | 1.00 | 0.030 | 0.060 |"
     )
     assert lines[3].startswith(
-        "| direction, train.units=16, evaluate.cost_bps=5.0 | 1.00 | 0.030 | 0.060 |"
+        "| direction, train.units=16, evaluate.cost_bps=5.0 |  | 1.00 | 0.030 | 0.060 |"
     )
-    assert lines[4].startswith("| direction, train.units=8, evaluate.cost_bps=5.0 | 1.00 | 0.900 | 0.900 |")
+    assert lines[4].startswith(
+        "| direction, train.units=8, evaluate.cost_bps=5.0 |  | 1.00 | 0.900 | 0.900 |"
+    )
 
 
 def test_the_first_trial_of_a_forecast_says_its_p():
@@ -357,7 +541,7 @@ def test_the_first_trial_of_a_forecast_says_its_p():
     first = trial(figures=figures(0.2))
     second = trial(strategy={"evaluate.cost_bps": 1.0}, figures=figures(0.9) | {"net_sharpe": 0.7})
 
-    lines = table([first, second])[2:]
+    lines = table([first, second], {})[2:]
 
     assert all(" | 1.00 | 0.200 | 0.200 | " in line for line in lines)
     assert sorted(line.split("|")[-2].strip() for line in lines) == ["0.30", "0.70"]
@@ -367,7 +551,7 @@ def test_the_order_of_the_table_is_its_own():
     """Whichever run was noted first, for a copied run cache has other times."""
     trials = [trial(name, {"train.units": units}) for name, units in (("a", 8), ("b", 16), ("c", 4))]
 
-    assert table(trials) == table(trials[::-1])
+    assert table(trials, {}) == table(trials[::-1], {})
 
 
 def test_report_of_a_single_trial_has_no_overfitting():
@@ -375,11 +559,11 @@ def test_report_of_a_single_trial_has_no_overfitting():
     one = [trial()]
     two = [*one, trial(strategy={"evaluate.cost_bps": 1.0}, by_time=table_by_time(2))]
 
-    assert "backtest overfitting" not in report(one, 0)
-    assert "Deflated Sharpe ratio" in report(one, 0)
-    assert "backtest overfitting" in report(two, 0)
-    assert "Forecasts on these test rows: 1," in report(two, 0)
-    assert "Trials on these test rows: 2," in report(two, 0)
+    assert "backtest overfitting" not in report(one, {}, Beside())
+    assert "Deflated Sharpe ratio" in report(one, {}, Beside())
+    assert "backtest overfitting" in report(two, {}, Beside())
+    assert "Forecasts on these test rows: 1," in report(two, {}, Beside())
+    assert "Trials on these test rows: 2," in report(two, {}, Beside())
 
 
 def test_back_to_an_earlier_cost_shows_its_figures(workspace, capsys):
@@ -428,10 +612,19 @@ def test_a_folder_without_dvc_is_named(tmp_path, monkeypatch):
         tool.main()
 
 
+def test_a_folder_without_git_is_named(tmp_path, monkeypatch):
+    """As an archive of the project unpacks."""
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["trials"])
+
+    with pytest.raises(InputError, match=r"clone of the project; received .*not a git repository"):
+        tool.main()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        (BY_TIME, "no Parquet"),
         ("files/by_time", "no Parquet"),
         ("files/metrics", "{"),
         ("files/metrics", '{"test": {}}'),
@@ -455,10 +648,20 @@ def test_a_file_that_cannot_be_read_is_named(workspace, name, content):
 
 def test_a_table_without_the_returns_is_named(workspace):
     """Parquet of something else is no table by time."""
-    workspace.score("one")
-    write_table(workspace.folder / BY_TIME, table_by_time(1).drop(columns="net_return"))
+    outs = workspace.score("one")
+    write_table(workspace.folder / "files" / outs[BY_TIME], table_by_time(1).drop(columns="net_return"))
 
-    with pytest.raises(InputError, match=r"by_time.parquet must be as it was written.*net_return"):
+    with pytest.raises(InputError, match=rf"{outs[BY_TIME]} must be as it was written.*net_return"):
+        tool.main()
+
+
+def test_an_entry_that_cannot_be_read_is_named(workspace):
+    """It may be deleted; to go on without it in silence would flatter what is left."""
+    path = write_trial(ledger_folder(), trial())
+    path.write_text("no Parquet", encoding="utf-8")
+    workspace.score("one")
+
+    with pytest.raises(InputError, match=rf"{path} must be as it was written"):
         tool.main()
 
 

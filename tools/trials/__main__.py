@@ -1,67 +1,90 @@
 """How much of the best result is luck? All that was tried on one test: `python -m tools.trials`.
 
-Whoever tries twenty settings finds one with p < .05. This reads DVC's run cache, which notes every run of
-every stage, whether by `dvc repro` or `dvc exp run`, and lays what was scored on the very rows of
-results/by_time.parquet side by side.
+Whoever tries twenty settings finds one with p < .05. This lays side by side what was scored on the very
+rows of results/by_time.parquet. It knows of that from the ledger, into which evaluate enters each result
+(.cache/trials/, where `dvc gc` takes nothing), and from DVC's run cache. What the run cache alone knows, as
+of runs that another machine pushed, is entered as well.
 
 A forecast is a data/predictions.parquet with its data/labels, and counts once in Holm's adjustment, however
 often it was made or scored. A trial is a forecast traded by one setting of the strategy (evaluate.*, less
 what the bootstrap alone uses), and counts once in the deflated Sharpe ratio and the probability of
 overfitting. Of one that was scored more than once, say by other code, the run that wrote
-results/by_time.parquet is shown, or else the newest.
+results/by_time.parquet is shown, or else the newest. A trial has the names of the experiments that hold it.
 
 Forecasts on other rows of the same market, as another label.horizon, split.test_bars or an hour of
-fetch.end make them, are told by their number alone. Other symbols and timeframes are other tests, and not
-mentioned. Not seen at all: runs from before there was a results/by_time.parquet, runs whose files `dvc gc`
-took, and runs on other machines (`dvc pull --run-cache` brings those that were pushed).
+fetch.end make them, or with a symbol more or less, are told by their number alone. Other symbols and
+timeframes are other tests, and not mentioned. Where DVC notes that a forecast was scored, but the scores
+are gone, the report says so. Not seen at all: what was scored on other machines or in other clones (`dvc
+pull --run-cache` brings what was pushed), and what a ledger held that was deleted.
 """
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo
+import pandas as pd
 
 from stages.common.errors import InputError, run
-from tools.trials.cache import (
-    BY_TIME,
-    METRICS,
-    md5,
-    n_further,
-    read_by_time,
-    read_file,
-    read_trials,
-    same_test,
-)
-from tools.trials.table import report
+from stages.evaluate.ledger import SCORES, Trial, ledger_folder, md5
+from tools.trials.cache import Run, identity_of, read_runs
+from tools.trials.known import once, read_known, scorings
+from tools.trials.names import names_of, read_experiments
+from tools.trials.overlap import overlaps, same_test
+from tools.trials.table import Beside, report
+from tools.workspace import open_repo
 
 
 def main() -> None:
     """Print the table of trials, and what the best of them is worth."""
     argparse.ArgumentParser(prog="python -m tools.trials", description=__doc__).parse_args()
-    repo = open_repo()
-    if not Path(BY_TIME).is_file():
-        raise InputError(f"{BY_TIME} must exist: dvc repro or dvc checkout brings it; received none.")
-    current = read_file(Path(BY_TIME), read_by_time)
-    here = {path: md5(Path(path)) for path in (BY_TIME, METRICS) if Path(path).is_file()}
-    trials = read_trials(repo, here)
-    counted = [trial for trial in trials if same_test(trial.by_time, current)]
-    if not any(trial.by_time.equals(current) for trial in counted):
+    with open_repo() as repo:
+        if not Path(SCORES[0]).is_file():
+            raise InputError(f"{SCORES[0]} must exist: dvc repro or dvc checkout brings it; received none.")
+        here = {path: md5(Path(path)) for path in SCORES if Path(path).is_file()}
+        runs = read_runs(Path(repo.stage_cache.cache_dir))
+        known = read_known(repo, ledger_folder(), runs, here)
+        experiments = read_experiments(repo)
+    trials = once(known)
+    current = next((trial for trial in trials if trial.scores[0] == here[SCORES[0]]), None)
+    if current is None:
         raise InputError(
-            f"DVC's run cache must hold the run that wrote {BY_TIME} (dvc repro --force evaluate "
-            "notes it); received none."
+            f"the ledger or DVC's run cache must hold the run that wrote {SCORES[0]} (dvc repro --force "
+            "evaluate enters it); received none."
         )
-    print(report(counted, n_further(trials, counted, current)))
+    counted = [trial for trial in trials if same_test(trial, current)]
+    names = names_of(experiments, [each.trial for each in known])
+    names[identity_of(current)].insert(0, "workspace")
+    oldest_ns = min([each.scored_ns for each in known] + [scoring.noted_ns for scoring in scorings(runs)])
+    beside = Beside(
+        n_overlapping(trials, counted, current),
+        *n_gone([*scorings(runs), *experiments.values()], trials, counted),
+        gone_names(experiments, trials),
+        f"{pd.Timestamp(oldest_ns):%Y-%m-%d}",
+    )
+    print(report(counted, names, beside))
 
 
-def open_repo() -> Repo:
-    """DVC's view of the working folder; InputError where it has none."""
-    try:
-        return Repo(".")
-    except DvcException as error:
-        raise InputError(
-            f"the working folder must be a clone of the project; received one of which DVC says: {error}."
-        ) from error
+def n_overlapping(trials: Sequence[Trial], counted: Sequence[Trial], current: Trial) -> int:
+    """Number of forecasts that were scored on some of the same days, but aren't among the counted."""
+    overlapping = {trial.forecast for trial in trials if overlaps(trial, current)}
+    return len(overlapping - {trial.forecast for trial in counted})
+
+
+def n_gone(noted: Sequence[Run], trials: Sequence[Trial], counted: Sequence[Trial]) -> tuple[int, int]:
+    """Numbers of forecasts whose scores are gone: of the same labels as the counted, and of others.
+
+    `noted`: runs that scored a forecast. The same labels have the same test rows; others may have.
+    """
+    gone = {scoring.forecast for scoring in noted} - {trial.forecast for trial in trials}
+    labels = {trial.forecast[1] for trial in counted}
+    n_here = sum(forecast[1] in labels for forecast in gone)
+    return n_here, len(gone) - n_here
+
+
+def gone_names(experiments: Mapping[str, Run], trials: Sequence[Trial]) -> list[str]:
+    """The experiments of which no trial is known."""
+    known = {identity_of(trial) for trial in trials}
+    return [name for name, scoring in experiments.items() if scoring.identity not in known]
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ from stages.evaluate.trading import sharpe_of_sums
 N_PARTS = 16  # of the test, half of which choose the best trial: 12,870 ways
 
 
-def holm(p: Floats) -> Floats:
+def holm(p: Floats, n_unknown: int = 0) -> Floats:
     """P-values of which the chance that any is below .05 by luck alone is 5 %; shape (n_trials,).
 
     The k-th smallest is multiplied by the number of those not smaller, and is never below the one before
-    it. Source: Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70.
+    it. `n_unknown`: of further p-values, taken to be larger.
+    Source: Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70.
     """
     order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    stepped = np.maximum.accumulate(p[order] * (np.arange(len(p), 0, -1) + n_unknown))
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted

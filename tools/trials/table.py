@@ -2,18 +2,35 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.trials.cache import Trial
+from stages.evaluate.ledger import Trial
+from tools.trials.cache import identity_of
+from tools.trials.names import Names
 from tools.trials.overfitting import deflated_sharpe, holm, overfitting_probability
 
 
-def report(trials: Sequence[Trial], n_uncounted: int) -> str:
+class Beside(NamedTuple):
+    """What is known of beside the trials that are counted.
+
+    `n_overlapping`: forecasts on some of the same days. Of forecasts whose scores are gone, `n_gone_here`:
+    those on the same test rows, `n_gone_elsewhere`: others; `experiments`: the names of some.
+    `oldest`: the day of the oldest score that is known.
+    """
+
+    n_overlapping: int = 0
+    n_gone_here: int = 0
+    n_gone_elsewhere: int = 0
+    experiments: Sequence[str] = ()
+    oldest: str = ""
+
+
+def report(trials: Sequence[Trial], names: Names, beside: Beside) -> str:
     """The table as Markdown, and below it what their number does to the best of them."""
-    returns = np.column_stack([trial.by_time["net_return"] for trial in trials])
-    lines = [*table(trials), "", *numbers(trials, n_uncounted)]
+    returns = np.column_stack([trial.by_time["net_return"] for trial in trials]).astype(np.float64)
+    lines = [*table(trials, names, beside.n_gone_here), "", *numbers(trials, beside)]
     lines.append(
         f"Deflated Sharpe ratio of the best: {deflated_sharpe(returns):.3f}, the probability that it is "
         "better than the luckiest of so many worthless ones would look; .95 is the usual bar."
@@ -26,29 +43,49 @@ def report(trials: Sequence[Trial], n_uncounted: int) -> str:
     return "\n".join(lines)
 
 
-def numbers(trials: Sequence[Trial], n_uncounted: int) -> list[str]:
+def numbers(trials: Sequence[Trial], beside: Beside) -> list[str]:
     """How much was tried, as Holm, the deflated Sharpe ratio and nobody counts it."""
     n_forecasts = len({trial.forecast for trial in trials})
+    further = "Further forecasts that were scored on overlapping days and aren't counted"
+    unseen = f"The oldest score known here is of {beside.oldest}; what was scored before, or elsewhere"
     return [
         f"Forecasts on these test rows: {n_forecasts}, for which Holm adjusts.",
         f"Trials on these test rows: {len(trials)}, each a forecast traded by one setting of the strategy.",
-        f"Further forecasts that were scored on overlapping times and aren't counted: {n_uncounted}.",
+        f"{further}: {beside.n_overlapping}.",
+        *gone(beside),
+        f"{unseen}, isn't counted.",
     ]
 
 
-def table(trials: Sequence[Trial]) -> list[str]:
+def gone(beside: Beside) -> list[str]:
+    """What was scored as DVC notes it, but can't be shown any more."""
+    lines = []
+    if beside.n_gone_here or beside.n_gone_elsewhere:
+        lines.append(
+            f"Forecasts that DVC notes, but whose scores are gone: {beside.n_gone_here} on these test "
+            f"rows, for which Holm adjusts, too; {beside.n_gone_elsewhere} on rows that aren't known."
+        )
+    if beside.experiments:
+        names = ", ".join(beside.experiments)
+        lines.append(f"Experiments whose scores aren't here, and aren't counted: {names}.")
+    return lines
+
+
+def table(trials: Sequence[Trial], names: Names, n_gone: int = 0) -> list[str]:
     """A row a trial, least p first: what sets it apart, its skill and edge, p-values and Sharpe ratio.
 
-    Skill, edge and their p-values are the forecast's, from the first of its trials.
+    Skill, edge and their p-values are the forecast's, from the first of its trials. `n_gone`: forecasts for
+    which Holm adjusts as well.
     """
     tests = {name: first.figures for name, first in first_trials(trials).items()}
     own = [tests[trial.forecast] for trial in trials]
     skill_holm, edge_holm = (
-        dict(zip(tests, holm(np.array([test[name] for test in tests.values()])), strict=True))
+        dict(zip(tests, holm(np.array([test[name] for test in tests.values()]), n_gone), strict=True))
         for name in ("dm_p", "edge_dm_p")
     )
     columns = {
         "trial": apart(trials),
+        "experiment": [", ".join(names.get(identity_of(trial), [])) for trial in trials],
         "skill %": [f"{test['skill_pct']:z.2f}" for test in own],
         "p": [shown(test["dm_p"]) for test in own],
         "p, Holm": [shown(skill_holm[trial.forecast]) for trial in trials],
@@ -59,7 +96,7 @@ def table(trials: Sequence[Trial]) -> list[str]:
     }
     rows = list(zip(*columns.values(), strict=True))
     ordered = [rows[k] for k in sorted(range(len(rows)), key=lambda k: (own[k]["dm_p"], rows[k]))]
-    rule = ["---", *["---:"] * (len(columns) - 1)]
+    rule = ["---", "---", *["---:"] * (len(columns) - 2)]
     return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *ordered)]
 
 
@@ -101,8 +138,8 @@ def forecasts_apart(trials: Sequence[Trial]) -> list[str]:
 
 def settings_apart(trial: Trial, rivals: Sequence[Trial]) -> list[str]:
     """`key=value` of what not all rivals share."""
-    keys = differing([rival.settings for rival in rivals])
-    return [f"{key}={trial.settings.get(key)}" for key in keys]
+    keys = differing([rival.making for rival in rivals])
+    return [f"{key}={trial.making.get(key)}" for key in keys]
 
 
 def code_apart(trial: Trial, rivals: Sequence[Trial]) -> list[str]:

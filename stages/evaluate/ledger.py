@@ -1,0 +1,177 @@
+"""The ledger: what was scored here, kept where `dvc gc` takes nothing. tools.trials reads it.
+
+A trial is a Parquet file in the cache folder's `trials`, named after what was scored and what came of it,
+so that the same result has one file. The ledger is no stage's output, and no hash counts it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from stages.common.cache import cache_folder
+from stages.common.outputs import beside
+from stages.common.tables import TIME
+
+FORECAST = ("data/predictions.parquet", "data/labels")
+SCORES = ("results/by_time.parquet", "results/metrics.json")
+STRATEGY = "evaluate."
+INTERVALS_ALONE = ("evaluate.bootstrap", "evaluate.seed")  # they change neither returns nor p-values
+DETAILS = b"barometer.trial"  # their name in a file's metadata
+SCHEMA = pa.schema([("close_time", TIME), ("net_return", pa.float32())])
+ENCODING = {
+    "compression": "zstd",
+    "use_dictionary": False,
+    "column_encoding": {"close_time": "DELTA_BINARY_PACKED", "net_return": "BYTE_STREAM_SPLIT"},
+}
+
+Settings = dict[str, Any]  # by dotted key
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A forecast, traded by one setting of the strategy, and what it was worth.
+
+    `forecast` and `scores`: hashes of FORECAST and SCORES, as DVC has them. `settings`: all that counted.
+    `code`: hashes by path of what made the forecast. `figures`: the shared block of the test. `market`: as
+    `market_hashes` gives it. `by_time`: close_time and net_return of the test, in order of time.
+    `experiment`: the name that DVC ran it under, or nothing.
+    """
+
+    forecast: tuple[str, ...]
+    scores: tuple[str, ...]
+    settings: Settings
+    code: dict[str, str]
+    figures: dict[str, float]
+    market: list[list[str]]
+    by_time: pd.DataFrame
+    experiment: str = ""
+
+    @property
+    def making(self) -> Settings:
+        """Settings of all stages before evaluate."""
+        return {key: value for key, value in self.settings.items() if not key.startswith(STRATEGY)}
+
+    @property
+    def strategy(self) -> Settings:
+        """Settings by which the forecast was traded."""
+        return strategy_of(self.settings)
+
+
+def strategy_of(settings: Settings) -> Settings:
+    """Those of evaluate's settings that change returns."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if key.startswith(STRATEGY) and key not in INTERVALS_ALONE
+    }
+
+
+def ledger_folder() -> Path:
+    """Where the workspace's trials are kept."""
+    return cache_folder() / "trials"
+
+
+def file_name(forecast: Sequence[str], scores: Sequence[str], settings: Settings) -> str:
+    """The name of a trial's file: what was scored, by which settings, and what came of it."""
+    scored_by = {key: value for key, value in settings.items() if key.startswith(STRATEGY)}
+    identity = json.dumps([*forecast, *scores, scored_by], sort_keys=True)
+    return hashlib.md5(identity.encode(), usedforsecurity=False).hexdigest() + ".parquet"
+
+
+def write_trial(folder: Path, trial: Trial) -> Path:
+    """Enter a trial into the ledger, whole or not at all; its file. Raises OSError where that fails."""
+    path = folder / file_name(trial.forecast, trial.scores, trial.settings)
+    details = {key: value for key, value in asdict(trial).items() if key != "by_time"}
+    table = pa.Table.from_pandas(trial.by_time, SCHEMA, preserve_index=False)
+    with (
+        suppress(FileNotFoundError),  # two that enter the same at the same moment write the same file
+        beside(path) as file,
+        # Its own schema beside Parquet's would hold the details a second time.
+        pq.ParquetWriter(file, SCHEMA, **ENCODING, store_schema=False) as writer,
+    ):
+        writer.write_table(table)
+        writer.add_key_value_metadata({DETAILS: json.dumps(details)})
+    path.stat()  # raises where it isn't there after all
+    return path
+
+
+def read_trial(path: Path) -> Trial:
+    """A trial as it was entered. Raises one of several errors where its file isn't that any more."""
+    with pq.ParquetFile(path) as file:
+        details = json.loads(file.metadata.metadata[DETAILS])
+        by_time = file.read(use_threads=False).to_pandas(ignore_metadata=True)
+    details |= {name: tuple(details[name]) for name in ("forecast", "scores")}
+    return Trial(**details, by_time=by_time)
+
+
+def md5(path: Path) -> str:
+    """Hash of a file, or of a folder of Parquet files, as DVC has it."""
+    if path.is_dir():
+        # What a desktop drops into a folder DVC doesn't count either.
+        files = [{"md5": md5(file), "relpath": file.name} for file in sorted(path.glob("*.parquet"))]
+        listed = json.dumps(files, sort_keys=True)
+        return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def settings_of(params: Settings) -> Settings:
+    """Settings of params.yaml by dotted key, but for the blocks of other tasks and sources."""
+    chosen = (params.get("task"), params.get("fetch", {}).get("source"))
+    counted = {
+        name: {key: value for key, value in block.items() if not isinstance(value, dict) or key in chosen}
+        if isinstance(block, dict)
+        else block
+        for name, block in params.items()
+    }
+    return flat(counted)
+
+
+def flat(values: Settings, block: str = "") -> Settings:
+    """Nested settings by their dotted keys."""
+    found: Settings = {}
+    for key, value in values.items():
+        found |= flat(value, f"{block}{key}.") if isinstance(value, dict) else {block + key: value}
+    return found
+
+
+def market_hashes(by_time: pd.DataFrame, rows: pd.DataFrame) -> list[list[str]]:
+    """What tells the market of a test from others: of its mean, and of each of several symbols.
+
+    Each is a hash a day of the test, in order of time, of the returns and their times; empty where the
+    market stood still, or has no rows. `by_time`: close_time and market_return; `rows`: symbol, close_time
+    and return_next.
+    """
+    days = np.unique(days_of(by_time))
+    markets = [by_time.rename(columns={"market_return": "return_next"})]
+    if rows["symbol"].unique().size > 1:
+        markets += [own for _, own in rows.groupby("symbol")]
+    return [[hashes.get(day, "") for day in days] for hashes in map(daily_hashes, markets)]
+
+
+def days_of(table: pd.DataFrame) -> NDArray[np.datetime64]:
+    """The day of each row's close_time, in UTC."""
+    return table["close_time"].to_numpy("datetime64[ms]").astype("datetime64[D]")
+
+
+def daily_hashes(market: pd.DataFrame) -> dict[np.datetime64, str]:
+    """A hash of each day's returns and their times; `market`: close_time and return_next."""
+    market = market.sort_values("close_time")
+    days, first = np.unique(days_of(market), return_index=True)
+    times = np.split(market["close_time"].to_numpy("datetime64[ms]").astype(np.int64), first[1:])
+    # As float32, for the last bits are the C library's own; and a sum with 0 has no negative zero.
+    returns = np.split(market["return_next"].to_numpy(np.float32) + np.float32(0), first[1:])
+    return {
+        day: hashlib.blake2b(own_times.tobytes() + own_returns.tobytes(), digest_size=4).hexdigest()
+        for day, own_times, own_returns in zip(days, times, returns, strict=True)
+        if own_returns.any()
+    }

@@ -1,0 +1,73 @@
+"""All trials that are known here: the ledger's, and those that DVC's run cache alone knows."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dvc.repo import Repo
+
+from stages.evaluate.ledger import SCORES, Trial, file_name, read_trial, write_trial
+from tools.trials.cache import Identity, Run, identity_of, makers_of, noted_trial, read_file
+
+
+class Known(NamedTuple):
+    """A trial, and when it was scored, in ns since 1970."""
+
+    trial: Trial
+    scored_ns: int
+
+
+def read_known(repo: Repo, folder: Path, runs: Sequence[Run], here: dict[str, str]) -> list[Known]:
+    """The trials of the ledger, of the run cache, or of both; the workspace's first, then newest first.
+
+    `folder`: the ledger's, into which comes what the run cache alone knows. `runs`: what it notes. `here`:
+    hashes by path of the workspace's results.
+    """
+    known = {path.name: entered(path) for path in sorted(folder.glob("*.parquet"))}
+    makers = makers_of(runs)
+    for scoring in scorings(runs):
+        hashes = [scoring.outputs[path] for path in SCORES]
+        name = file_name(scoring.forecast, hashes, scoring.settings)
+        trial = noted_trial(repo, scoring, makers, here) if name not in known else None
+        if trial:
+            known[name] = Known(trial, scoring.noted_ns)
+            enter(folder, known[name])
+
+    def order(each: Known) -> tuple[int, int]:
+        scores = dict(zip(SCORES, each.trial.scores, strict=True))
+        return -len(here.items() & scores.items()), -each.scored_ns
+
+    # Age alone won't do: what the run cache serves again isn't entered again.
+    return sorted(known.values(), key=order)
+
+
+def entered(path: Path) -> Known:
+    """A trial of the ledger."""
+    return Known(read_file(path, read_trial), path.stat().st_mtime_ns)
+
+
+def enter(folder: Path, known: Known) -> None:
+    """Enter a trial into the ledger under the time at which it was scored; say so if that fails."""
+    try:
+        os.utime(write_trial(folder, known.trial), ns=(known.scored_ns, known.scored_ns))
+    except OSError as error:
+        print(
+            f"warning: {folder} must be a folder that can be written to, or else `dvc gc` takes a try that "
+            f"DVC's run cache alone knows; received: {error}.",
+            file=sys.stderr,
+        )
+
+
+def scorings(runs: Iterable[Run]) -> list[Run]:
+    """The runs that scored a forecast, in their order."""
+    return [noted for noted in runs if all(path in noted.outputs for path in SCORES)]
+
+
+def once(known: Iterable[Known]) -> list[Trial]:
+    """Each trial once: the first of its scores."""
+    trials: dict[Identity, Trial] = {}
+    for each in known:
+        trials.setdefault(identity_of(each.trial), each.trial)
+    return list(trials.values())

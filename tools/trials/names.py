@@ -1,0 +1,38 @@
+"""The names of experiments, by what their dvc.lock says they scored."""
+
+from collections.abc import Iterable, Mapping
+
+from dvc.repo import Repo
+from dvc.repo.experiments.utils import exp_refs
+
+from stages.evaluate.ledger import SCORES, Trial
+from tools.trials.cache import Identity, Run, identity_of, run_of
+from tools.workspace import read_lock
+
+Names = dict[Identity, list[str]]
+
+
+def read_experiments(repo: Repo) -> dict[str, Run]:
+    """Each experiment's run of evaluate by the experiment's name, whichever commit it is of.
+
+    Those without one are left out: they are of another version of this project.
+    """
+    found = {}
+    for experiment in sorted(exp_refs(repo.scm), key=str):
+        lock = read_lock(str(experiment))
+        scoring = run_of(lock["evaluate"]) if "evaluate" in lock else None
+        if scoring and all(path in scoring.outputs for path in SCORES):
+            found[experiment.name] = scoring
+    return found
+
+
+def names_of(experiments: Mapping[str, Run], trials: Iterable[Trial]) -> Names:
+    """The names of each trial's experiments; of removed ones, too, where no other has the name now."""
+    names: Names = {}
+    for name, scoring in experiments.items():
+        names.setdefault(scoring.identity, []).append(name)
+    for trial in trials:
+        own = names.setdefault(identity_of(trial), [])
+        if trial.experiment and trial.experiment not in [*own, *experiments]:
+            own.append(trial.experiment)
+    return names
