@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.bars import stretches
 from stages.common.errors import InputError
-from stages.featurize.groups import GROUPS, make_features
+from stages.featurize.groups import GROUPS, group_columns, make_features
 from stages.featurize.params import FeaturizeParams
 from stages.featurize.volume import volume_features
 
@@ -58,6 +58,18 @@ def test_features_ignore_the_future_of_a_torn_and_quiet_market(quiet_candles, pa
     expected = expected[expected["close_time"] <= torn["open_time"][known - 1] + HOUR]
     for changed in (shocked, torn.iloc[:known]):
         assert_frame_equal(features_of(changed, params).iloc[: len(expected)], expected, check_exact=True)
+
+
+@few_examples
+@given(known=st.integers(40, 290))
+def test_not_even_a_last_bit_knows_the_future(candles, params, known):
+    """Nor is it float32 alone that hides it: before they are rounded, columns are equal to the bit too."""
+    candles = candles.iloc[:300]
+    whole, cut = (
+        group_columns(table, np.zeros(len(table), np.int64), HOUR, params)
+        for table in (candles, candles.iloc[:known])
+    )
+    assert_frame_equal(cut, whole.iloc[:known], check_exact=True)
 
 
 def test_every_group_sees_its_own_candle(candles, params):
