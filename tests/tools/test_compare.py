@@ -1,4 +1,4 @@
-"""`make compare` where the commit is missing at which the branch began. (Its page: tests/test_rerun.py.)"""
+"""`make compare` in a clone that lacks the commit where the branch began."""
 
 import subprocess
 import sys
