@@ -89,5 +89,5 @@ plots-page: $(READY)  ## write the page on which `dvc plots` draws, .dvc/plots/p
 	@$(IN_VENV) python -m tools.plots_page
 
 lock: $(READY)  ## resolve pyproject.toml into requirements.txt, for every platform
-	$(IN_VENV) uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" -o requirements.txt
+	$(IN_VENV) uv pip compile pyproject.toml --group dev --extra s3 --extra ssh --universal \
+	  --generate-hashes --no-annotate --custom-compile-command "make lock" -o requirements.txt

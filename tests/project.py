@@ -40,7 +40,10 @@ class Project:
             "DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site"),
         }
         folders = ["stages", "tools", "data/import"]
-        files = ["dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "README.md", "Makefile"]
+        files = [
+            *("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".gitattributes"),
+            *("README.md", "Makefile"),
+        ]
         for name in folders + files:
             source, target = ROOT / name, folder / name
             if source.is_dir():

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stages.common.errors import InputError, run
+from stages.common.errors import InputError, printable, run
 from stages.common.task import TASKS
 from stages.evaluate.verdict import sentence
 
@@ -22,13 +22,28 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise InputError(f"compare needs one revision, as origin/main; received {sys.argv[1:]}.")
     base = sys.argv[1]
-    # Where this branch left the other: what has landed there since is not this change's doing.
-    start = output_of("git", "merge-base", base, "HEAD").strip()
+    start = start_of_branch(base)
     before = output_of("git", "show", f"{start}:{METRICS}")
     after = Path(METRICS).read_text(encoding="utf-8")
     params = output_of("dvc", "params", "diff", "--md", start)
     metrics = output_of("dvc", "metrics", "diff", "--md", start)
     print(summary(base, before, after, params, metrics), end="")
+
+
+def start_of_branch(base: str) -> str:
+    """The commit where this branch left `base`: what has landed there since is not this change's doing.
+
+    Raises InputError where there is none, or this clone doesn't reach back to it.
+    """
+    try:
+        return output_of("git", "merge-base", base, "HEAD").strip()
+    except InputError:
+        if output_of("git", "rev-parse", "--is-shallow-repository").strip() != "true":
+            raise
+    raise InputError(
+        f"compare needs the commit where this branch left {printable(base)}; received a shallow clone: "
+        "run `git remote set-branches origin '*' && git fetch --unshallow` (in a workflow: fetch-depth: 0)."
+    )
 
 
 def output_of(*command: str) -> str:
