@@ -14,8 +14,7 @@ endif
 # `dvc` runs the stages with the `python` that it finds first, so the environment has to be active.
 IN_VENV := . $(BIN)/activate &&
 INSTALLED := .venv/installed
-# DVC unpickles what lies in its site cache, which by default every user of the machine may write to. A setting of
-# this clone's names a private one, for whoever runs `dvc` here, by hand too; SECURITY.md says more.
+# DVC unpickles what lies in its site cache, which by default every user of the machine may write to.
 READY := .venv/site-cache
 
 .PHONY: help repro test test-slow verify golden lint check back compare experiments controls original plots-page lock
@@ -32,10 +31,8 @@ $(INSTALLED): requirements.txt
 	@touch $@
 
 $(READY): $(INSTALLED)
-	@$(IN_VENV) dvc config --quiet --local core.site_cache_dir \
-	  "$$(python -c 'import os; print(os.path.abspath("$@"))')"
-	@rm -rf $@ && mkdir -m 700 $@
 	@mkdir -p data/import/file
+	@$(IN_VENV) python -m tools.site_cache
 
 repro: $(READY)  ## set up, check params.yaml, run what has changed
 	@$(IN_VENV) python -m tools.check

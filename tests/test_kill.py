@@ -152,6 +152,24 @@ def test_a_stage_that_outlives_its_dvc_is_in_nobodys_way(project: Project, undis
     assert status(project) == undisturbed.status
 
 
+def test_a_setting_that_changes_under_its_stage_ends_it(project: Project, undisturbed: Undisturbed):
+    """DVC would note the new setting for what was made by the old one, and believe it ever after."""
+    process = start(project)
+    wait_until(project, process, "Running stage 'baseline'")
+    project.set_params({"train.units": 3})  # of a stage to come
+    wait_until(project, process, "Running stage 'train'")
+    while not (project.folder / ".cache/locks/stages.train").exists():
+        assert process.poll() is None, said(project)
+        time.sleep(0.05)
+    time.sleep(0.3)
+    project.set_params({"train.units": 2})
+
+    assert process.wait(60)
+    assert "error: train.units must stay as it is while a stage that has read it runs" in said(project)
+    project.run("dvc", "repro")
+    assert outputs(project) == undisturbed.outputs
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", EVERYTHING)
 def test_ctrl_c_ends_a_stage_in_one_line(project: Project, undisturbed: Undisturbed, stage: str):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from stages.common.errors import InputError
 from tests.project import Project
+from tools.site_cache import choose
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,27 @@ def test_what_others_may_have_written_is_thrown_away(project: Project):
 
     assert private.stat().st_mode & 0o777 == 0o700
     assert not planted.exists()
+
+
+def test_a_folder_whose_name_dvc_cant_write_takes_one_at_home(tmp_path: Path):
+    """Other settings in .dvc/config.local stay, which DVC would lose with its error."""
+    project = Project(tmp_path / "m\u00e4rkte")
+    del project.environment["DVC_SITE_CACHE_DIR"]
+    home = tmp_path / "home"
+    home.mkdir()
+    project.environment |= {"HOME": str(home), "USERPROFILE": str(home)}
+    project.run("dvc", "config", "--local", "core.remote", "mine")
+
+    project.make("check")
+
+    assert site_cache(project, ".").is_relative_to(home.resolve())
+    assert project.run("dvc", "config", "--local", "core.remote") == "mine\n"
+
+
+def test_a_home_whose_name_dvc_cant_write_either_is_one_line():
+    """Nothing is written then."""
+    with pytest.raises(InputError, match="must have a name in ASCII"):
+        choose(Path("/m\u00e4rkte/.venv/site-cache"), Path("/home/j\u00fcrgen/.cache"))
 
 
 def test_settings_of_this_clone_stay(project: Project):

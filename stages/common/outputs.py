@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from stages.common.errors import InputError
+from stages.common.params import check_unchanged
 
 LOCKS = Path(".cache/locks")
 
@@ -30,9 +31,9 @@ else:
 
 
 def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
-    """`main`, but for one process at a time in this folder: a second one raises InputError.
+    """`main`, but for one process at a time in this folder, and on settings that stay as they were read.
 
-    `module`: what the user runs, as `stages.label`.
+    A second process, or another setting, raises InputError. `module`: what users run, as `stages.label`.
     """
 
     # Two that write the same output would each remove what the other one is writing. And `kill -9` of DVC
@@ -48,6 +49,7 @@ def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
                     f"wait until the first `python -m {module}` has ended, or end it."
                 ) from None
             main()
+            check_unchanged()
 
     return locked
 

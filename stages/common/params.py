@@ -9,6 +9,7 @@ import importlib
 import os
 from contextlib import suppress
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +35,9 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 V = TypeVar("V")
 
+# What this process has read of each file, by dotted key: all that a stage's result may depend on.
+READ: dict[Path, dict[str, Any]] = {}
+
 
 def load_params(section: str, model: type[S], path: str = "params.yaml") -> S:
     """The section of params.yaml as its model, once every section has been found sound.
@@ -41,8 +45,10 @@ def load_params(section: str, model: type[S], path: str = "params.yaml") -> S:
     Raises InputError, naming the setting, the rule and what arrived.
     """
     make_git_look(path)
-    found = check_params(read_params(path))[section]
+    values = read_params(path)
+    found = check_params(values)[section]
     assert isinstance(found, model)
+    remember(section, values[section], path)
     return found
 
 
@@ -57,7 +63,42 @@ def load_value(key: str, kind: type[V], path: str = "params.yaml") -> V:
         value = value[part]
     if not isinstance(value, kind):
         raise InputError(f"{key} must be {kind.__name__}; received {shown(value)}.")
+    remember(key, value, path)
     return value
+
+
+def remember(key: str, value: Any, path: str) -> None:
+    """Note what was read, for `check_unchanged`."""
+    READ.setdefault(Path(path).resolve(), {})[key] = value
+
+
+def check_unchanged(path: str = "params.yaml") -> None:
+    """Raise InputError where a setting isn't any more what this process has read.
+
+    DVC reads params.yaml once more when a stage ends, and would note the new setting, in dvc.lock and in
+    the run cache, for what was made by the old one.
+    """
+    before = READ.get(Path(path).resolve(), {})
+    if not before:
+        return
+    now = read_params(path)
+    for key, value in before.items():
+        found = now
+        for part in key.split("."):
+            found = found.get(part, {})
+        check_same(key, value, found)
+
+
+def check_same(key: str, before: Any, now: Any) -> None:
+    """Raise InputError where a setting, or one in a block, is another now."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for part in before:
+            check_same(f"{key}.{part}", before[part], now.get(part))
+    elif before != now:
+        raise InputError(
+            f"{key} must stay as it is while a stage that has read it runs, or dvc.lock would say what was "
+            f"not run; received {shown(now)}, after {shown(before)} at first: run the stage again."
+        )
 
 
 def make_git_look(path: str) -> None:

@@ -6,7 +6,15 @@ import pytest
 import yaml
 
 from stages.common.errors import InputError
-from stages.common.params import STAGES, check_params, load_params, load_value, read_params, section_models
+from stages.common.params import (
+    STAGES,
+    check_params,
+    check_unchanged,
+    load_params,
+    load_value,
+    read_params,
+    section_models,
+)
 from stages.featurize.params import FeaturizeParams
 
 ROOT = Path(__file__).parents[2]
@@ -277,3 +285,41 @@ def test_a_whole_number_must_be_written_as_one(values, value, words):
     """`10.0` and `1e1` are no counts of units: a line says so, and nothing is rounded."""
     change(values, "train.units", value)
     assert refusal(values) == f"train.units: should be a valid integer; received {words}."
+
+
+@pytest.fixture
+def half_read(values: dict[str, Any], tmp_path: Path) -> Path:
+    """A file of settings, of which a stage has read its section, and one more."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    load_params("featurize", FeaturizeParams, str(path))
+    load_value("fetch.timeframe", str, str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("featurize.windows", [1, 4], "received [1, 4], after [1, 4, 24, 168, 720] at first"),
+        ("fetch.timeframe", "4h", "received '4h', after '1h' at first"),
+    ],
+)
+def test_a_setting_that_changes_under_a_stage_is_refused(
+    half_read: Path, values: dict[str, Any], key: str, value: Any, told: str
+):
+    """The setting is named, and what it was; as long as it was read."""
+    check_unchanged(str(half_read))
+    change(values, key, value)
+    half_read.write_text(yaml.safe_dump(values), encoding="utf-8")
+
+    with pytest.raises(InputError, match=f"^{key} must stay as it is while a stage .* runs") as caught:
+        check_unchanged(str(half_read))
+    assert told in str(caught.value)
+
+
+def test_other_settings_may_change_meanwhile(half_read: Path, values: dict[str, Any]):
+    """A stage has nothing to say to those that it hasn't read, nor to comments."""
+    change(values, "train.units", 77)
+    half_read.write_text("# for the next run\n" + yaml.safe_dump(values), encoding="utf-8")
+
+    check_unchanged(str(half_read))
