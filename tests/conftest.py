@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import Phase, settings
 
+from tests.project import EVERYTHING, Project
+
 MakeCandles = Callable[..., pd.DataFrame]
 
 PRICES = ["open", "high", "low", "close"]
@@ -49,6 +51,14 @@ def random_candles(
 def make_candles() -> MakeCandles:
     """`make_candles(n_bars, seed=1, missing=(), start="2022-01-03")` gives hourly candles."""
     return random_candles
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project, reproduced once; to be copied, for whoever changes it."""
+    project = Project(tmp_path_factory.mktemp("reproduced"))
+    assert project.reruns() == EVERYTHING
+    return project
 
 
 @pytest.fixture

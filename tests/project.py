@@ -59,6 +59,14 @@ class Project:
         shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
         self.commit()
 
+    def copy(self, folder: Path) -> "Project":
+        """The same in another folder, its outputs and its caches too."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        copied = Project.__new__(Project)
+        copied.folder = folder
+        copied.environment = self.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site")}
+        return copied
+
     @classmethod
     def of(cls, folder: Path, other: "Project") -> "Project":
         """A clone, which has what the other project has committed and nothing else."""

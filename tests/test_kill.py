@@ -118,6 +118,7 @@ def test_a_killed_pipeline_goes_on_as_if_nothing_had_been(
     assert status(project) == undisturbed.status
 
 
+@pytest.mark.slow
 def test_a_dvc_that_dies_amid_a_write_is_mended_as_readme_says(project: Project, undisturbed: Undisturbed):
     """Part of a dvc.lock, as Python's buffers leave it, and half of what DVC locks with."""
     project.run("dvc", "repro")

@@ -41,6 +41,7 @@ def test_own_candles_go_with_the_project(project: Project, tmp_path: Path):
     assert clone.run("git", "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_own_candles_that_arent_added_are_named(project: Project):
     """A temporary folder has what git and DVC track; --copy-paths brings more, and git sees the file."""
     assert project.run("git", "status", "--porcelain") == "?? data/import/file/\n"

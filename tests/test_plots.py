@@ -19,10 +19,9 @@ LOADS = r"<(?:script|link|img|iframe|object|embed)\b[^>]*(?:src|href|data)\s*=\s
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Project:
+def project(reproduced: Project, tmp_path_factory) -> Project:
     """Direction committed, volatility in the workspace."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    project.run("dvc", "repro")
+    project = reproduced.copy(tmp_path_factory.mktemp("project"))
     project.commit()
     project.set_params({"task": "volatility"})
     project.run("dvc", "repro")

@@ -16,27 +16,25 @@ AFTER_BASELINE = ["baseline", "train", "evaluate"]
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory) -> Project:
-    """The tiny project, reproduced once."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    assert project.reruns() == EVERYTHING
-    return project
+def own(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the tiny project, for these tests alone."""
+    return reproduced.copy(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
-def project(reproduced: Project) -> Iterator[Project]:
+def project(own: Project) -> Iterator[Project]:
     """The reproduced project; whatever a test changes is undone, and brought back from the run cache."""
     kept = {
         path: path.read_bytes()
         for name in ("stages", "params.yaml", "dvc.yaml", "README.md", "dvc.lock")
-        for path in [reproduced.folder / name, *(reproduced.folder / name).rglob("*.py")]
+        for path in [own.folder / name, *(own.folder / name).rglob("*.py")]
         if path.is_file()
     }
-    yield reproduced
+    yield own
     for path, content in kept.items():
         if path.read_bytes() != content:
             path.write_bytes(content)
-    reproduced.run("dvc", "checkout", "-q", "--force")
+    own.run("dvc", "checkout", "-q", "--force")
 
 
 def test_nothing_reruns_when_nothing_changed(project):

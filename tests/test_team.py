@@ -26,23 +26,22 @@ KEYS = {"access_key_id": "fake", "secret_access_key": "fake"}
 
 
 @pytest.fixture(scope="module")
-def reproduced(tmp_path_factory) -> Project:
-    """The tiny project, reproduced once and committed."""
-    project = Project(tmp_path_factory.mktemp("project"))
+def committed(reproduced: Project, tmp_path_factory) -> Project:
+    """The tiny project, reproduced and committed."""
+    project = reproduced.copy(tmp_path_factory.mktemp("project"))
     others = {name: value for name, value in project.environment.items() if not name.startswith("AWS_")}
     project.environment = others | TEAM
     project.run("git", "branch", "-M", "main")
-    project.reruns()
     project.commit()
     return project
 
 
 @pytest.fixture
-def alice(reproduced: Project, tmp_path: Path) -> Project:
+def alice(committed: Project, tmp_path: Path) -> Project:
     """A clone whose cache is the first one's, so that nothing has to run; `origin` is a bare repository."""
-    reproduced.run("git", "clone", "-q", "--bare", ".", str(tmp_path / "origin.git"))
-    alice = clone(reproduced, tmp_path / "alice")
-    alice.run("dvc", "cache", "dir", "--local", str(reproduced.folder / ".dvc/cache"))
+    committed.run("git", "clone", "-q", "--bare", ".", str(tmp_path / "origin.git"))
+    alice = clone(committed, tmp_path / "alice")
+    alice.run("dvc", "cache", "dir", "--local", str(committed.folder / ".dvc/cache"))
     alice.run("dvc", "checkout", "-q")
     return alice
 
@@ -174,11 +173,11 @@ def keep(project: Project, own: Settings) -> None:
         project.run("dvc", "remote", "modify", "--local", "store", key, value)
 
 
-def test_a_colleagues_cache_serves_whole_runs(alice, reproduced, tmp_path):
+def test_a_colleagues_cache_serves_whole_runs(alice, committed, tmp_path):
     """As a remote, with its run cache, it brings what any of the colleague's experiments gave."""
     alice.run("dvc", "exp", "run", "-S", "evaluate.bootstrap=102")
-    bob = clone(reproduced, tmp_path / "bob")
-    bob.run("dvc", "remote", "add", "--local", "--default", "alice", str(reproduced.folder / ".dvc/cache"))
+    bob = clone(committed, tmp_path / "bob")
+    bob.run("dvc", "remote", "add", "--local", "--default", "alice", str(committed.folder / ".dvc/cache"))
     bob.run("dvc", "pull", "--run-cache")
 
     output = bob.run("dvc", "exp", "run", "--pull", "-S", "evaluate.bootstrap=102")

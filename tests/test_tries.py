@@ -16,6 +16,8 @@ from tools.experiments import WIDTH
 TRIALS = ("python", "-m", "tools.trials")
 EXPERIMENTS = ("python", "-m", "tools.experiments")
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -30,10 +32,9 @@ class Tried:
 
 
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory) -> Tried:
+def tried(reproduced: Project, tmp_path_factory) -> Tried:
     """Experiments in the workspace, beside it and in the queue, of two commits; one failed, one waits."""
-    project = Project(tmp_path_factory.mktemp("project"))
-    project.reruns()
+    project = reproduced.copy(tmp_path_factory.mktemp("project"))
     project.commit()
 
     def try_it(*options: str) -> None:

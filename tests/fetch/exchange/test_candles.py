@@ -778,7 +778,7 @@ def test_a_cache_that_cant_be_written_is_one_line(
     message = refusal(make_params())
 
     assert message.startswith(".cache/candles must be a folder with room that can be written to; .cache/")
-    assert message.endswith("BTC-USDT/1h: Not a directory.")
+    assert message.endswith(": Not a directory.")
     assert exchange_server.queries == []
 
 
