@@ -41,7 +41,7 @@ repro: $(READY)  ## set up, check params.yaml, run what has changed
 test: $(READY)  ## set up, run the tests, all but the slow ones
 	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
 
-test-slow: $(READY)  ## run the slow tests: planted leaks, bad lines and kill -9, broken files, the controls with few seeds
+test-slow: $(READY)  ## run the slow tests: planted leaks, kill -9, broken files, tries, ways back, controls with few seeds
 	$(IN_VENV) python -m pytest -q -n auto -m slow
 
 verify: $(READY)  ## reproduce a tiny market under other settings of processor and place: are the bytes the same?
