@@ -153,6 +153,7 @@ def test_a_stage_that_outlives_its_dvc_is_in_nobodys_way(project: Project, undis
     assert status(project) == undisturbed.status
 
 
+@pytest.mark.slow
 def test_a_setting_that_changes_under_its_stage_ends_it(project: Project, undisturbed: Undisturbed):
     """DVC would note the new setting for what was made by the old one, and believe it ever after."""
     process = start(project)

@@ -47,15 +47,15 @@ def test_nothing_reruns_when_nothing_changed(project):
     [
         ({"label.volatility.target": "true_range"}, []),
         ({"label.direction.up_atr": 2.0}, AFTER_LABEL),
-        ({"label.horizon": 10}, AFTER_LABEL),
-        ({"split.warmup_bars": 210}, AFTER_LABEL),
+        pytest.param({"label.horizon": 10}, AFTER_LABEL, marks=pytest.mark.slow),
+        pytest.param({"split.warmup_bars": 210}, AFTER_LABEL, marks=pytest.mark.slow),
         ({"featurize.groups": ["returns", "clock"]}, AFTER_FEATURIZE),
         ({"baseline.refit_bars": 100}, AFTER_BASELINE),
-        ({"baseline.slow_refit_bars": 700}, AFTER_BASELINE),
+        pytest.param({"baseline.slow_refit_bars": 700}, AFTER_BASELINE, marks=pytest.mark.slow),
         ({"train.units": 3}, ["train", "evaluate"]),
         ({"evaluate.bootstrap": 101}, ["evaluate"]),
-        ({"evaluate.cost_bps": 6.0}, ["evaluate"]),
-        ({"fetch.end": "2022-03-16"}, EVERYTHING),
+        pytest.param({"evaluate.cost_bps": 6.0}, ["evaluate"], marks=pytest.mark.slow),
+        pytest.param({"fetch.end": "2022-03-16"}, EVERYTHING, marks=pytest.mark.slow),
         ({"fetch.exchange.name": "kraken"}, []),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
@@ -156,6 +156,7 @@ def test_an_experiment_asks_the_other_question(project):
     assert re.findall(r"^Running stage '(\w+)'", output, re.M) == []
 
 
+@pytest.mark.slow
 def test_true_range_goes_through_everything(project):
     """The target that shares nothing with today's ATR is one setting away, and has all figures."""
     project.set_params({"task": "volatility", "label.volatility.target": "true_range"})
@@ -166,6 +167,7 @@ def test_true_range_goes_through_everything(project):
     assert metrics["test"]["width"] > 0
 
 
+@pytest.mark.slow
 def test_every_try_is_counted(project):
     """Other settings, of the strategy too, stand in one table, and one that the cache served as it was."""
     project.set_params({"train.offset": "none"})

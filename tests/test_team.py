@@ -141,6 +141,7 @@ def test_what_one_pushes_another_pulls(alice, store, tmp_path):
     assert "fake" not in bob.run("git", "grep", "-h", "", "--", ".dvc")
 
 
+@pytest.mark.slow
 def test_an_experiment_travels(alice, tmp_path):
     """Its commit goes through git and its outputs through the remote; who applies it runs nothing."""
     with s3() as address:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO
 
 from stages.common.errors import InputError
-from stages.common.params import check_unchanged
 
 LOCKS = Path(".cache/locks")
 
@@ -49,6 +48,8 @@ def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
                     f"wait until the first `python -m {module}` has ended, or end it."
                 ) from None
             main()
+            from stages.common.params import check_unchanged  # noqa: PLC0415  (takes a while to import)
+
             check_unchanged()
 
     return locked
