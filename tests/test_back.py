@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from stages.common.environment import PATH
+from stages.common.outputs import lock
 from tests.project import Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
@@ -64,6 +65,7 @@ def goes_back(project: Project, before: dict[str, bytes], answer: str = "") -> b
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
+    assert project.run("git", "symbolic-ref", "HEAD").startswith("refs/heads/")
     return project.run("git", "status", "--porcelain") == "" and outputs(project) == before
 
 
@@ -120,6 +122,33 @@ def test_git_sees_what_a_failed_experiment_changed(shared: tuple[Project, dict[s
         assert project.run("git", "status", "--porcelain") == " M params.yaml\n"
         project.run("git", "checkout", "HEAD", "--", "params.yaml")
         assert (project.folder / "params.yaml").read_bytes() == before["params.yaml"]
+
+
+def test_candles_of_ones_own_stay(project: Project):
+    """A file that was put into a folder since its `dvc add` is in no cache: it isn't touched."""
+    folder = project.folder / "data/import/file"
+    (folder / "BTC-USDT.csv").write_text("old", encoding="utf-8")
+    project.run("dvc", "add", "data/import/file")
+    project.commit()
+    (folder / "ETH-USDT.csv").write_text("new", encoding="utf-8")
+    before = outputs(project)
+
+    project.run("dvc", "exp", "run", "-S", "evaluate.seed=7")
+
+    goes_back(project, before)
+    assert (folder / "ETH-USDT.csv").read_text(encoding="utf-8") == "new"
+
+
+def test_a_stage_that_still_runs_is_named(shared: tuple[Project, dict[str, bytes]]):
+    """It would write over what is brought back; nothing is done before it has ended."""
+    project, before = shared
+    with (project.folder / ".cache/locks/stages.train").open("w") as file:
+        lock(file)
+        result = project.try_run("python", "-m", "tools.back")
+
+    assert result.returncode == 1
+    assert "error: no stage may run while all is brought back; received stages.train" in result.stderr
+    assert outputs(project) == before
 
 
 @pytest.mark.slow

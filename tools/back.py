@@ -1,40 +1,85 @@
 """The way back to what is committed, whatever has ended amid a run: `make back`.
 
 After an experiment, Ctrl-C or `kill -9`, params.yaml, dvc.lock and results may be of different runs. What
-the cache lacks of the committed run is reproduced. Code stays as it is.
+the cache lacks of the committed run is reproduced. Code, and what `dvc add` has added, stay as they are.
 """
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from stages.common.errors import InputError, run
+from stages.common.outputs import LOCKS, lock
 from stages.common.params import make_git_look
 
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
 PASSING = ("refs/exps/exec/", "refs/stash")  # names of commits that git or DVC may drop by themselves
+BEGAN_AT = "refs/exps/exec/EXEC_HEAD"  # the commit at which DVC began to run an experiment
 
 
 def main() -> None:
     """Bring back params.yaml, dvc.lock and all results; ask first where that loses an edit for good."""
-    make_git_look(PARAMS)
-    if edit_is_lost():
-        show("git", "--no-pager", "diff", "HEAD", "--", PARAMS)
-        print(
-            f"This edit of {PARAMS} is in no commit and no experiment. Throw it away? [y/N] ",
-            end="",
-            flush=True,
-        )
-        answer = sys.stdin.readline().strip()
-        if answer.lower() not in ("y", "yes"):
-            raise InputError(f"the answer must be y to go back; received {answer!r}. All is as it was.")
-    # Git can take a changed file for unmodified; one that is missing it can't.
-    Path(PARAMS).unlink(missing_ok=True)
-    committed = output_of("git", "ls-tree", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
-    show("git", "checkout", "HEAD", "--", *committed)
-    show("dvc", "checkout", "--force", "--allow-missing", "--quiet")
+    with ExitStack() as locks:
+        for path in LOCKS.glob("stages.*"):
+            keep_still(locks, path)
+        to_branch()
+        ask()
+        restore()
     show("dvc", "repro")
+    others = output_of("git", "diff", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
+    if others:
+        print(
+            f"note: {', '.join(others)}: not as committed, for code or added data isn't; see `git status`."
+        )
+
+
+def keep_still(locks: ExitStack, path: Path) -> None:
+    """Raise InputError where a stage still runs: it would write over what is brought back."""
+    try:
+        lock(locks.enter_context(path.open("w")))
+    except (BlockingIOError, PermissionError):  # as Unix and Windows say it
+        raise InputError(
+            f"no stage may run while all is brought back; received {path.name}, which does: wait until "
+            f"`python -m {path.name}` has ended, or end it."
+        ) from None
+
+
+def to_branch() -> None:
+    """Put git back on the branch from which DVC took it for a run that was killed; files stay as they are.
+
+    Whoever has left a branch by himself stays where he is.
+    """
+    output_of("git", "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", ".dvc/tmp")  # DVC's own
+    if is_so("git", "symbolic-ref", "-q", "HEAD") or not is_so(
+        "git", "rev-parse", "-q", "--verify", BEGAN_AT
+    ):
+        return
+    began = output_of("git", "rev-parse", BEGAN_AT).strip()
+    here = output_of("git", "rev-list", "--max-count=2", "HEAD").split()  # the experiment's may be on top
+    branch = output_of("git", "rev-parse", "--symbolic-full-name", "@{-1}").strip()
+    if began in here and branch and output_of("git", "rev-parse", branch).strip() == began:
+        output_of("git", "symbolic-ref", "HEAD", branch)
+        print(f"git is on {branch.removeprefix('refs/heads/')} again: a run that was killed had left it.")
+
+
+def ask() -> None:
+    """Raise InputError where an edit of params.yaml would be lost for good, unless the answer is yes."""
+    make_git_look(PARAMS)
+    if not edit_is_lost():
+        return
+    show("git", "--no-pager", "diff", "HEAD", "--", PARAMS)
+    print(
+        f"This edit of {PARAMS} is in no commit and no experiment. Throw it away? [y/N] ",
+        end="",
+        flush=True,
+    )
+    answer = sys.stdin.readline().strip()
+    if not sys.stdin.isatty():
+        print()
+    if answer.lower() not in ("y", "yes"):
+        raise InputError(f"the answer must be y to go back; received {answer!r}. All is as it was.")
 
 
 def edit_is_lost() -> bool:
@@ -48,10 +93,25 @@ def edit_is_lost() -> bool:
     return output_of("git", "hash-object", PARAMS).strip() not in held
 
 
+def restore() -> None:
+    """What git has committed; and of the pipeline's outputs what the cache has."""
+    # Git can take a changed file for unmodified; one that is missing it can't.
+    Path(PARAMS).unlink(missing_ok=True)
+    committed = output_of("git", "ls-tree", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
+    show("git", "checkout", "HEAD", "--", *committed)
+    # Not all that DVC knows: candles in a folder that was added may be newer than what it has of them.
+    show("dvc", "checkout", "--force", "--allow-missing", "--quiet", "dvc.yaml")
+
+
 def show(*command: str) -> None:
     """Run a command that says itself what it does. Raises InputError where it fails."""
     if subprocess.run(command, check=False).returncode:  # noqa: S603
         raise InputError(f"`{' '.join(command)}` must succeed; received an error, which it has told.")
+
+
+def is_so(*command: str) -> bool:
+    """Whether a command that asks something says yes."""
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 
 
 def output_of(*command: str, given: str = "") -> str:

@@ -87,6 +87,8 @@ def read_rows(repo: Repo) -> list[Row]:
 def read_row(revision: str, name: str, parent: str = "", state: str = "") -> Row:
     """A commit's row, or the workspace's."""
     settings = settings_of(values_at(revision, "params.yaml"))
+    if parent and not state:  # params.yaml may have been edited for the next one while it ran
+        settings |= made_by(revision)
     # What waits or failed has its parent's metrics.
     test = {} if state else values_at(revision, "results/metrics.json").get("test", {})
     return Row(name, parent[:7], state, settings, test if all(key in test for key in FIGURES) else {})
@@ -94,11 +96,16 @@ def read_row(revision: str, name: str, parent: str = "", state: str = "") -> Row
 
 def unless_changed(row: Row, revision: str) -> Row:
     """The row, without figures where other settings made them, as dvc.lock has it."""
-    made_by: Settings = {}
-    for stage in read_lock(revision).values():
-        made_by |= flat(stage.get("params", {}).get("params.yaml", {}))
-    changed = any(row.settings.get(key, value) != value for key, value in made_by.items())
+    changed = any(row.settings.get(key, value) != value for key, value in made_by(revision).items())
     return replace(row, state="not run", figures={}) if changed else row
+
+
+def made_by(revision: str) -> Settings:
+    """The settings that the stages ran with, as dvc.lock has them."""
+    found: Settings = {}
+    for stage in read_lock(revision).values():
+        found |= flat(stage.get("params", {}).get("params.yaml", {}))
+    return found
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +50,10 @@ def run(main: Callable[[], None]) -> None:
         )
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads it, as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     except (InputError, KeyboardInterrupt, MemoryError, UnicodeEncodeError, OSError) as error:
         line = in_one_line(error)
         if line is None:

@@ -9,19 +9,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ruamel.yaml import YAML
 
 from stages.common.bars import bar_length
 from stages.common.environment import record
 from stages.common.errors import InputError, run
 from stages.common.outputs import alone, fresh_folder, write_text
-from stages.common.params import load_params, load_value, read_params
+from stages.common.params import check_unchanged, load_params, load_value, read_params
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables, scatter, units
 from stages.evaluate.ledger import (
     FORECAST,
     SCORES,
+    Settings,
     Trial,
+    flat,
     ledger_folder,
     market_hashes,
     md5,
@@ -61,6 +64,7 @@ def main() -> None:
     tables = findings.tables | curves
     pictures = draw(tables, scatter(test), question.WORDS, metrics["test"])
 
+    check_unchanged()  # before anything is written: by other settings it would be another result
     with fresh_folder("results/plots") as folder:
         for plot, unit in units(task, question.WORDS).items():
             write_csv(folder / f"{plot}.csv", tables[plot].assign(unit=unit))
@@ -115,13 +119,25 @@ def read_losses(path: Path) -> pd.DataFrame:
         raise not_as_written(path, f"what can't be read: {reason}") from None
 
 
+def settings_of_forecast() -> Settings:
+    """What earlier stages ran with, if DVC has noted it: params.yaml may have been edited since."""
+    if not Path("dvc.lock").exists():
+        return {}
+    stages = YAML(typ="safe").load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
+    outs = {out["path"]: out["md5"] for out in stages.get("train", {}).get("outs", [])}
+    if outs.get(FORECAST[0]) != md5(Path(FORECAST[0])):
+        return {}
+    noted = [stage["params"]["params.yaml"] for name, stage in stages.items() if name != "evaluate"]
+    return {key: value for params in noted for key, value in flat(params).items()}
+
+
 def remember(test: pd.DataFrame, by_time: pd.DataFrame, metrics: dict[str, Any]) -> None:
     """Enter what was scored into the ledger; where that fails, say so, for the results stand without it."""
     try:
         trial = Trial(
             forecast=tuple(md5(Path(path)) for path in FORECAST),
             scores=tuple(md5(Path(path)) for path in SCORES),
-            settings=settings_of(read_params()),
+            settings=settings_of(read_params()) | settings_of_forecast(),
             code={
                 path.as_posix(): md5(path)
                 for path in sorted(Path("stages").rglob("*.py"))

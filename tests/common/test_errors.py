@@ -113,6 +113,21 @@ def test_too_little_memory_is_one_line(program: str):
     assert failed.stderr.count(b"\n") == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such pipes")
+def test_whoever_reads_may_stop():
+    """`| head` ends a command without a word."""
+    program = "from stages.common.errors import run; run(lambda: print('a line\\n' * 10**6))"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout
+        assert writer.stderr
+        writer.stdout.readline()
+        writer.stdout.close()
+
+        assert (writer.stderr.read(), writer.wait(60)) == (b"", 1)
+
+
 def test_a_text_that_cant_be_encoded_elsewhere_is_a_bug():
     """With its traceback, where the locale has every letter."""
     with pytest.raises(UnicodeEncodeError):
