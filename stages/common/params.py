@@ -166,7 +166,9 @@ def check_section(name: str, model: type[Section], values: Any) -> Section:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        # A name that is misspelt is missing, too: what is there is what helps.
+        first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     path = [printable(str(part)) for part in first["loc"]]
     key = ".".join([name, *path])
     if first["type"] == "extra_forbidden":

@@ -22,12 +22,16 @@ def without_notes() -> Iterator[None]:
     shown = os.dup(2)
     with TemporaryFile() as kept:
         os.dup2(kept.fileno(), 2)
+        stopped = False
         try:
             yield
+        except KeyboardInterrupt:
+            stopped = True  # amid an import libraries complain, at length
+            raise
         finally:
             sys.stderr.flush()
             os.dup2(shown, 2)
             os.close(shown)
             kept.seek(0)
             lines = kept.read().splitlines(keepends=True)
-            os.write(2, b"".join(line for line in lines if not line.startswith(NOTES)))
+            os.write(2, b"".join(line for line in lines if not stopped and not line.startswith(NOTES)))

@@ -323,3 +323,11 @@ def test_other_settings_may_change_meanwhile(half_read: Path, values: dict[str, 
     half_read.write_text("# for the next run\n" + yaml.safe_dump(values), encoding="utf-8")
 
     check_unchanged(str(half_read))
+
+
+def test_a_misspelt_name_is_named_rather_than_the_one_it_hides(values: dict[str, Any]):
+    """Both are wrong; the error shows what stands in the file."""
+    change(values, "train.unitz", 32)
+    remove(values, "train.units")
+
+    assert refusal(values) == "train.unitz is no setting; the nearest one is train.units."

@@ -41,6 +41,20 @@ def test_an_error_leaves_stderr_as_it_was(capfd: pytest.CaptureFixture[str]):
     assert capfd.readouterr().err.splitlines() == ["no such library", "afterwards"]
 
 
+def test_ctrl_c_needs_no_more_words(capfd: pytest.CaptureFixture[str]):
+    """What libraries say of it, amid their import, isn't shown."""
+
+    def stop() -> None:
+        with without_notes():
+            os.write(2, b"Traceback (most recent call last):\n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+
+    assert capfd.readouterr().err == ""
+
+
 def test_the_import_says_nothing():
     """The real one, as a stage has it."""
     program = "from stages.train.quiet import without_notes\nwith without_notes(): import keras, tensorflow"
