@@ -141,7 +141,8 @@ def test_candles_of_ones_own_stay(project: Project):
 
 def test_a_stage_that_still_runs_is_named(shared: tuple[Project, dict[str, bytes]]):
     """It would write over what is brought back; nothing is done before it has ended."""
-    project, before = shared
+    project, _ = shared
+    before = outputs(project)
     with (project.folder / ".cache/locks/stages.train").open("w") as file:
         lock(file)
         result = project.try_run("python", "-m", "tools.back")
