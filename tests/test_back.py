@@ -53,9 +53,9 @@ def outputs(project: Project) -> dict[str, bytes]:
     return {path: content for path, content in found.items() if not path.startswith(aside)}
 
 
-def goes_back(project: Project, before: dict[str, bytes], answer: str = "") -> bool:
-    """Go back, with an answer to what may be asked; whether all is as it was committed."""
-    result = subprocess.run(
+def go_back(project: Project, answer: str) -> subprocess.CompletedProcess[str]:
+    """`make back`, with an answer to what may be asked."""
+    return subprocess.run(
         [sys.executable, "-m", "tools.back"],
         cwd=project.folder,
         env=project.environment,
@@ -64,6 +64,11 @@ def goes_back(project: Project, before: dict[str, bytes], answer: str = "") -> b
         text=True,
         check=False,
     )
+
+
+def goes_back(project: Project, before: dict[str, bytes], answer: str = "") -> bool:
+    """Go back; whether all is as it was committed, on a branch."""
+    result = go_back(project, answer)
     assert result.returncode == 0, result.stdout + result.stderr
     assert project.run("git", "symbolic-ref", "HEAD").startswith("refs/heads/")
     return project.run("git", "status", "--porcelain") == "" and outputs(project) == before
@@ -94,15 +99,7 @@ def test_an_edit_stays_unless_the_answer_is_yes(shared: tuple[Project, dict[str,
     project.append("params.yaml", "# a thought\n")
     edited = outputs(project)
 
-    result = subprocess.run(
-        [sys.executable, "-m", "tools.back"],
-        cwd=project.folder,
-        env=project.environment,
-        input=answer,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = go_back(project, answer)
 
     assert result.returncode == 1
     assert "+# a thought" in result.stdout
@@ -131,11 +128,10 @@ def test_candles_of_ones_own_stay(project: Project):
     project.run("dvc", "add", "data/import/file")
     project.commit()
     (folder / "ETH-USDT.csv").write_text("new", encoding="utf-8")
-    before = outputs(project)
 
     project.run("dvc", "exp", "run", "-S", "evaluate.seed=7")
 
-    goes_back(project, before)
+    assert go_back(project, "").returncode == 0
     assert (folder / "ETH-USDT.csv").read_text(encoding="utf-8") == "new"
 
 

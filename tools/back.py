@@ -12,6 +12,7 @@ from pathlib import Path
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
 from stages.common.params import make_git_look
+from tools.commands import output_of
 
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
@@ -112,15 +113,6 @@ def show(*command: str) -> None:
 def is_so(*command: str) -> bool:
     """Whether a command that asks something says yes."""
     return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
-
-
-def output_of(*command: str, given: str = "") -> str:
-    """What a command prints. Raises InputError where it fails."""
-    result = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603
-    if result.returncode:
-        reason = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"`{' '.join(command)}` must succeed; received: {reason}")
-    return result.stdout
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ What a pull request shows: each side's verdict in a sentence, then `dvc params d
 """
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 from stages.common.errors import InputError, printable, run
 from stages.common.task import TASKS
 from stages.evaluate.verdict import sentence
+from tools.commands import output_of
 
 METRICS = "results/metrics.json"
 
@@ -44,22 +43,6 @@ def start_of_branch(base: str) -> str:
         f"compare needs the commit where this branch left {printable(base)}; received a shallow clone: "
         "run `git remote set-branches origin '*' && git fetch --unshallow` (in a workflow: fetch-depth: 0)."
     )
-
-
-def output_of(*command: str) -> str:
-    """What a command prints. Raises InputError with the command's own last line if it fails."""
-    result = subprocess.run(  # noqa: S603
-        command,
-        capture_output=True,
-        encoding="utf-8",
-        errors="backslashreplace",
-        env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": ""},  # of dvc
-        check=False,
-    )
-    if result.returncode:
-        reason = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"`{' '.join(command)}` must succeed; received: {reason}")
-    return result.stdout
 
 
 def summary(base: str, before: str, after: str, params: str, metrics: str) -> str:

@@ -83,9 +83,9 @@ def check_unchanged(path: str = "params.yaml") -> None:
         return
     now = read_params(path)
     for key, value in before.items():
-        found = now
+        found: Any = now
         for part in key.split("."):
-            found = found.get(part, {})
+            found = found.get(part) if isinstance(found, dict) else None
         check_same(key, value, found)
 
 

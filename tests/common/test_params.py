@@ -302,6 +302,7 @@ def half_read(values: dict[str, Any], tmp_path: Path) -> Path:
     [
         ("featurize.windows", [1, 4], "received [1, 4], after [1, 4, 24, 168, 720] at first"),
         ("fetch.timeframe", "4h", "received '4h', after '1h' at first"),
+        ("featurize", 5, "received 5, after {'groups': "),
     ],
 )
 def test_a_setting_that_changes_under_a_stage_is_refused(
