@@ -156,6 +156,10 @@ def test_there_and_back_leaves_params_yaml_as_it_was(reader: Project):
         ("task=", "must be one of direction, volatility; received ''."),
         ("fetch.symbols=BTC/USDT", "should be a valid list; received 'BTC/USDT'."),
         ("fetch.end=2022-02-30", "2022-02-30"),
+        ("fetch.symbols=[]", "must have at least 1 item; received []."),
+        ("featurize.groups=[]", "must have at least 1 item; received []."),
+        ("featurize.windows=[]", "must have at least 2 items; received []."),
+        ("train.seeds=[]", "must have at least 1 item; received []."),
     ],
 )
 def test_what_dvc_makes_of_another_text_is_refused(reader: Project, setting: str, rule: str):

@@ -13,7 +13,7 @@ def cache_folder() -> Path:
     DVC deletes a temporary folder once it has run; what is kept there would be lost. A relative name is
     meant from the workspace, too.
     """
-    return workspace() / (os.environ.get(VARIABLE) or ".cache")
+    return workspace() / Path(os.environ.get(VARIABLE) or ".cache").expanduser()
 
 
 def workspace() -> Path:

@@ -13,7 +13,7 @@ from typing import IO
 
 from stages.common.errors import InputError
 
-LOCKS = Path(".cache/locks")
+LOCKS = Path(".cache/locks")  # of the folder that a stage runs in, which may be a temporary one
 
 if sys.platform == "win32":
     import msvcrt

@@ -178,6 +178,10 @@ def check_section(name: str, model: type[Section], values: Any) -> Section:
         raise InputError(f"{key} is missing; params.yaml must have it.")
     if first["type"] == "model_type":
         raise InputError(f"{key} must be a block of settings; received {shown(first['input'])}.")
+    if first["type"] == "too_short":
+        least = first["ctx"]["min_length"]
+        items = "1 item" if least == 1 else f"{least} items"
+        raise InputError(f"{key} must have at least {items}; received {shown(first['input'])}.")
     rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     raise InputError(f"{key}: {rule}; received {shown(first['input'])}.")
 

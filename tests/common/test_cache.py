@@ -56,3 +56,12 @@ def test_the_environment_names_another(tmp_path, monkeypatch, below):
 
     monkeypatch.setenv(VARIABLE, "")
     assert cache_folder().resolve() == workspace / ".cache"
+
+
+def test_a_home_folder_is_one(tmp_path, monkeypatch):
+    """DVC and cron pass on `~`, which a shell would have replaced."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, "~/kept")
+
+    assert cache_folder() == tmp_path / "kept"
