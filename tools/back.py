@@ -17,7 +17,8 @@ from tools.commands import output_of
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
 PASSING = ("refs/exps/exec/", "refs/stash")  # names of commits that git or DVC may drop by themselves
-BEGAN_AT = "refs/exps/exec/EXEC_HEAD"  # the commit at which DVC began to run an experiment
+# The commit at which DVC began to run an experiment, and its changes; DVC removes them when a run ends.
+BEGAN_AT, CHANGES = "refs/exps/exec/EXEC_BASELINE", "refs/exps/exec/EXEC_MERGE"
 
 
 def main() -> None:
@@ -53,16 +54,25 @@ def to_branch() -> None:
     Whoever has left a branch by himself stays where he is.
     """
     output_of("git", "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", ".dvc/tmp")  # DVC's own
-    if is_so("git", "symbolic-ref", "-q", "HEAD") or not is_so(
-        "git", "rev-parse", "-q", "--verify", BEGAN_AT
+    if is_so("git", "symbolic-ref", "-q", "HEAD") or not all(
+        is_so("git", "rev-parse", "-q", "--verify", name) for name in (BEGAN_AT, "@{-1}")
     ):
         return
     began = output_of("git", "rev-parse", BEGAN_AT).strip()
-    here = output_of("git", "rev-list", "--max-count=2", "HEAD").split()  # the experiment's may be on top
     branch = output_of("git", "rev-parse", "--symbolic-full-name", "@{-1}").strip()
-    if began in here and branch and output_of("git", "rev-parse", branch).strip() == began:
+    if branch and output_of("git", "rev-parse", branch).strip() == began and is_where_a_run_was(began):
         output_of("git", "symbolic-ref", "HEAD", branch)
+        for name in (BEGAN_AT, CHANGES):
+            output_of("git", "update-ref", "-d", name)
         print(f"git is on {branch.removeprefix('refs/heads/')} again: a run that was killed had left it.")
+
+
+def is_where_a_run_was(began: str) -> bool:
+    """Whether HEAD is the commit at which a run began, or its experiment, on top of that."""
+    log = output_of("git", "rev-list", "--max-count=1", "--format=%P%n%s", "HEAD")
+    here, parents, subject = log.splitlines()[:3]
+    is_experiment = parents == began and subject.startswith("dvc: commit experiment ")
+    return here == f"commit {began}" or is_experiment
 
 
 def ask() -> None:
