@@ -21,9 +21,11 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise InputError(f"compare needs one revision, as origin/main; received {sys.argv[1:]}.")
     base = sys.argv[1]
+    if not Path(METRICS).is_file():
+        raise InputError(f"{METRICS} must exist: dvc repro or make back brings it; received none.")
+    after = Path(METRICS).read_text(encoding="utf-8")
     start = start_of_branch(base)
     before = output_of("git", "show", f"{start}:{METRICS}")
-    after = Path(METRICS).read_text(encoding="utf-8")
     params = output_of("dvc", "params", "diff", "--md", start)
     metrics = output_of("dvc", "metrics", "diff", "--md", start)
     print(summary(base, before, after, params, metrics), end="")

@@ -4,10 +4,10 @@ A setting of this clone's names it, for whoever runs `dvc` here, by hand too.
 """
 
 import shutil
-import subprocess
 from pathlib import Path
 
 from stages.common.errors import InputError, run
+from tools.commands import output_of
 
 HERE = Path(".venv/site-cache")  # make takes it for the sign that all this is done
 AT_HOME = Path(".cache/barometer-site-cache")
@@ -16,10 +16,7 @@ AT_HOME = Path(".cache/barometer-site-cache")
 def main() -> None:
     """Name the place, empty and open to its owner alone, in .dvc/config.local."""
     place = choose(HERE.absolute(), Path.home() / AT_HOME)
-    subprocess.run(  # noqa: S603
-        ["dvc", "config", "--quiet", "--local", "core.site_cache_dir", str(place)],  # noqa: S607
-        check=True,
-    )
+    output_of("dvc", "config", "--quiet", "--local", "core.site_cache_dir", str(place))
     for folder in {place, HERE.absolute()}:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import InputError
-from tools.compare import main
+from stages.common.outputs import write_text
+from tools.compare import METRICS, main
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -31,6 +32,7 @@ def upstream(tmp_path: Path) -> Path:
 def compare(monkeypatch: pytest.MonkeyPatch, folder: Path, base: str) -> str:
     """What compare says in place of a page."""
     monkeypatch.chdir(folder)
+    write_text(METRICS, "{}")
     monkeypatch.setattr(sys, "argv", ["compare", base])
     with pytest.raises(InputError) as caught:
         main()

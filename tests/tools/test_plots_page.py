@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -69,4 +70,18 @@ def test_no_npm_is_a_line(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(InputError, match="npm must be installed"):
+        plots_page.install(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the npm of this test is a shell script")
+def test_what_npm_says_is_a_line(monkeypatch, tmp_path):
+    """Not that it has written a log of it."""
+    npm = tmp_path / "npm"
+    npm.write_text(
+        "#!/bin/sh\necho npm error code ENOTFOUND >&2\necho npm error A complete log >&2\nexit 1\n"
+    )
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(InputError, match=r"`\S+npm ci .*received: npm error code ENOTFOUND$"):
         plots_page.install(tmp_path)

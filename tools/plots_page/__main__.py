@@ -6,12 +6,12 @@ this file; npm checks their hashes.
 
 import json
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from stages.common.errors import InputError, run
 from stages.common.outputs import write_text
+from tools.commands import output_of
 
 HERE = Path(__file__).parent
 PAGE = ".dvc/plots/page.html"
@@ -51,19 +51,13 @@ def main() -> None:
 
 
 def install(folder: Path) -> None:
-    """Fill `folder`/node_modules. Raises InputError if npm is missing or fails, with its last line."""
+    """Fill `folder`/node_modules. Raises InputError if npm is missing or fails, with its reason."""
     npm = shutil.which("npm")
     if npm is None:
         raise InputError("npm must be installed, or the scripts can't be had; received none.")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, folder)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    result = subprocess.run(  # noqa: S603
-        command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
-    if result.returncode:
-        reason = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"`npm ci` must succeed; received: {reason}")
+    output_of(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
 
 
 def script_of(package: Path) -> str:
