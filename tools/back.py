@@ -1,4 +1,4 @@
-"""The way back to what is committed, whatever has ended amid a run: `make back`.
+"""Brings back what is committed, however a run ended: `make back`.
 
 After an experiment, Ctrl-C or `kill -9`, params.yaml, dvc.lock and results may be of different runs. What
 the cache lacks of the committed run is reproduced. Code, and what `dvc add` has added, stay as they are.
@@ -12,7 +12,7 @@ from pathlib import Path
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
 from stages.common.params import make_git_look
-from tools.commands import output_of
+from tools.commands import need, output_of
 
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
@@ -23,24 +23,27 @@ BEGAN_AT, CHANGES = "refs/exps/exec/EXEC_BASELINE", "refs/exps/exec/EXEC_MERGE"
 
 def main() -> None:
     """Bring back params.yaml, dvc.lock and all results; ask first where that loses an edit for good."""
+    need("dvc")
     with ExitStack() as locks:
         for path in LOCKS.glob("stages.*"):
             keep_still(locks, path)
-        to_branch()
-        ask()
+        branch = branch_left()
+        ask(branch or "HEAD")
+        output_of("git", "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", ".dvc/tmp")  # DVC's own
+        if branch:
+            to_branch(branch)
         restore()
     show("dvc", "repro")
     others = output_of("git", "diff", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
     if others:
-        print(
-            f"note: {', '.join(others)}: not as committed, for code or added data isn't; see `git status`."
-        )
+        files = ", ".join(others)
+        print(f"note: {files} differ from the commit, because code or added data does; see `git status`.")
 
 
 def keep_still(locks: ExitStack, path: Path) -> None:
     """Raise InputError where a stage still runs: it would write over what is brought back."""
     try:
-        lock(locks.enter_context(path.open("w")))
+        lock(locks.enter_context(path.open("a")))
     except (BlockingIOError, PermissionError):  # as Unix and Windows say it
         raise InputError(
             f"no stage may run while all is brought back; received {path.name}, which does: wait until "
@@ -48,23 +51,19 @@ def keep_still(locks: ExitStack, path: Path) -> None:
         ) from None
 
 
-def to_branch() -> None:
-    """Put git back on the branch from which DVC took it for a run that was killed; files stay as they are.
+def branch_left() -> str | None:
+    """The branch from which DVC took git for a run that was killed.
 
-    Whoever has left a branch by himself stays where he is.
+    None where git is on a branch, or whoever has left it did so by himself.
     """
-    output_of("git", "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", ".dvc/tmp")  # DVC's own
-    if is_so("git", "symbolic-ref", "-q", "HEAD") or not all(
-        is_so("git", "rev-parse", "-q", "--verify", name) for name in (BEGAN_AT, "@{-1}")
+    if succeeds("git", "symbolic-ref", "-q", "HEAD") or not all(
+        succeeds("git", "rev-parse", "-q", "--verify", name) for name in (BEGAN_AT, "@{-1}")
     ):
-        return
+        return None
     began = output_of("git", "rev-parse", BEGAN_AT).strip()
     branch = output_of("git", "rev-parse", "--symbolic-full-name", "@{-1}").strip()
-    if branch and output_of("git", "rev-parse", branch).strip() == began and is_where_a_run_was(began):
-        output_of("git", "symbolic-ref", "HEAD", branch)
-        for name in (BEGAN_AT, CHANGES):
-            output_of("git", "update-ref", "-d", name)
-        print(f"git is on {branch.removeprefix('refs/heads/')} again: a run that was killed had left it.")
+    is_left = branch and output_of("git", "rev-parse", branch).strip() == began
+    return branch if is_left and is_where_a_run_was(began) else None
 
 
 def is_where_a_run_was(began: str) -> bool:
@@ -75,14 +74,23 @@ def is_where_a_run_was(began: str) -> bool:
     return here == f"commit {began}" or is_experiment
 
 
-def ask() -> None:
-    """Raise InputError where an edit of params.yaml would be lost for good, unless the answer is yes."""
+def to_branch(branch: str) -> None:
+    """Put git on a branch; files stay as they are."""
+    output_of("git", "symbolic-ref", "HEAD", branch)
+    for name in (BEGAN_AT, CHANGES):
+        output_of("git", "update-ref", "-d", name)
+    print(f"git is on {branch.removeprefix('refs/heads/')} again: a run that was killed had left it.")
+
+
+def ask(goal: str) -> None:
+    """Raise InputError where going to `goal` loses an edit of params.yaml, unless the answer is yes."""
     make_git_look(PARAMS)
-    if not edit_is_lost():
+    if not edit_is_lost(goal):
         return
-    show("git", "--no-pager", "diff", "HEAD", "--", PARAMS)
+    show("git", "--no-pager", "diff", goal, "--", PARAMS)
     print(
-        f"This edit of {PARAMS} is in no commit and no experiment. Throw it away? [y/N] ",
+        f"This edit of {PARAMS} isn't the last state of any branch, tag or experiment. "
+        "Throw it away? [y/N] ",
         end="",
         flush=True,
     )
@@ -93,12 +101,12 @@ def ask() -> None:
         raise InputError(f"the answer must be y to go back; received {answer!r}. All is as it was.")
 
 
-def edit_is_lost() -> bool:
-    """Whether params.yaml is as at no commit that has a name: no branch's, tag's or experiment's last."""
+def edit_is_lost(goal: str) -> bool:
+    """Whether no branch, tag or experiment ends with this params.yaml, nor has `goal` it."""
     if not Path(PARAMS).exists():
         return False
     refs = output_of("git", "for-each-ref", "--format=%(refname)").splitlines()
-    names = ["HEAD", *(ref for ref in refs if not ref.startswith(PASSING))]
+    names = [goal, *(ref for ref in refs if not ref.startswith(PASSING))]
     asked = "".join(f"{name}:{PARAMS}\n" for name in names)
     held = output_of("git", "cat-file", "--batch-check=%(objectname)", given=asked).split()
     return output_of("git", "hash-object", PARAMS).strip() not in held
@@ -106,8 +114,6 @@ def edit_is_lost() -> bool:
 
 def restore() -> None:
     """What git has committed; and of the pipeline's outputs what the cache has."""
-    # Git can take a changed file for unmodified; one that is missing it can't.
-    Path(PARAMS).unlink(missing_ok=True)
     committed = output_of("git", "ls-tree", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
     show("git", "checkout", "HEAD", "--", *committed)
     # Not all that DVC knows: candles in a folder that was added may be newer than what it has of them.
@@ -120,7 +126,7 @@ def show(*command: str) -> None:
         raise InputError(f"`{' '.join(command)}` must succeed; received an error, which it has told.")
 
 
-def is_so(*command: str) -> bool:
+def succeeds(*command: str) -> bool:
     """Whether a command that asks something says yes."""
     return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
 

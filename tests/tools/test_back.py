@@ -1,11 +1,15 @@
 """The way back to a branch, in a small repository whose refs are set as DVC 3.67.1 leaves them."""
 
 import subprocess
+from contextlib import nullcontext
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from tools.back import BEGAN_AT, CHANGES, to_branch
+from stages.common.errors import InputError
+from tools import back
+from tools.back import BEGAN_AT, CHANGES, branch_left, to_branch
 
 
 def git(*arguments: str) -> str:
@@ -44,46 +48,77 @@ def test_a_run_that_was_killed_is_on_its_branch_again(capsys, subject):
     if subject:
         commit(subject)
 
-    to_branch()
+    branch = branch_left()
+    assert branch == "refs/heads/main"
+    to_branch(branch)
 
     assert git("symbolic-ref", "HEAD") == "refs/heads/main"
-    assert "git is on main again" in capsys.readouterr().out
+    assert capsys.readouterr().out == "git is on main again: a run that was killed had left it.\n"
     git("checkout", "-q", "--detach")
-    to_branch()
-    assert capsys.readouterr().out == ""
+    assert branch_left() is None
 
 
-def stays(capsys: pytest.CaptureFixture[str]) -> bool:
-    """Whether `to_branch` leaves git where it is, and says nothing."""
-    before = git("rev-parse", "HEAD")
-    to_branch()
-    detached = git("rev-parse", "--symbolic-full-name", "HEAD") == "HEAD"
-    return detached and git("rev-parse", "HEAD") == before and capsys.readouterr().out == ""
-
-
-def test_a_commit_of_ones_own_stays_after_a_run_that_ended(capsys):
+def test_a_commit_of_ones_own_stays_after_a_run_that_ended():
     """DVC never removes EXEC_HEAD, so it says nothing of how the run ended."""
     begin_a_run()
     for name in (BEGAN_AT, CHANGES):
         git("update-ref", "-d", name)
     commit("own")
 
-    assert stays(capsys)
+    assert branch_left() is None
 
 
-def test_a_commit_of_ones_own_stays_after_a_run_that_was_killed(capsys):
+def test_a_commit_of_ones_own_stays_after_a_run_that_was_killed():
     """It is no experiment's: whoever has made it is where he wants to be."""
     begin_a_run()
     commit("own")
 
-    assert stays(capsys)
+    assert branch_left() is None
 
 
-def test_a_clone_of_a_tag_stays(capsys, repository, monkeypatch):
+def test_a_clone_of_a_tag_stays(repository, monkeypatch):
     """It never was on a branch, so there is none to go back to."""
     git("tag", "v1")
     git("clone", "-q", "--branch", "v1", ".", str(repository.parent / "clone"))
     monkeypatch.chdir(repository.parent / "clone")
     begin_a_run()
 
-    assert stays(capsys)
+    assert branch_left() is None
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_git_moves_after_the_question(repository, monkeypatch, refused):
+    """Whoever answers no finds all as it was: git too, and what it has of DVC's own folder."""
+    (repository / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
+    (repository / ".dvc/tmp").mkdir(parents=True)
+    (repository / ".dvc/tmp/own").write_text("", encoding="utf-8")
+    git("add", "params.yaml", ".dvc/tmp/own")
+    commit("settings")
+    begin_a_run()
+    (repository / "params.yaml").write_text("seed: 2\n", encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", StringIO("n\n" if refused else "y\n"))
+    monkeypatch.setattr(back, "restore", lambda: None)
+    monkeypatch.setattr(back, "show", lambda *_: None)
+    before = git("status", "--branch", "--porcelain")
+
+    with pytest.raises(InputError, match="All is as it was") if refused else nullcontext():
+        back.main()
+
+    assert (git("status", "--branch", "--porcelain") == before) == refused
+
+
+def test_an_edit_is_shown_against_the_branch(repository, monkeypatch, capfd):
+    """A run that was killed right after its commit has left git on that."""
+    (repository / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
+    git("add", "params.yaml")
+    commit("settings")
+    begin_a_run()
+    (repository / "params.yaml").write_text("seed: 2\n", encoding="utf-8")
+    git("add", "params.yaml")
+    commit("dvc: commit experiment 1a2b3c4")
+    monkeypatch.setattr("sys.stdin", StringIO())
+
+    with pytest.raises(InputError, match="the answer must be y"):
+        back.main()
+
+    assert "+seed: 2" in capfd.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import InputError, run
-from tools import compare, site_cache
+from tools import back, compare, site_cache
 from tools.commands import output_of, reason
 
 
@@ -51,7 +51,7 @@ def test_a_command_is_run_where_it_is_told_to(tmp_path: Path):
     assert printed == f"{tmp_path.resolve()} a word\n"
 
 
-@pytest.mark.parametrize("main", [site_cache.main], ids=["site_cache"])
+@pytest.mark.parametrize("main", [back.main, site_cache.main], ids=["back", "site_cache"])
 def test_a_shell_without_the_environment_is_told_so(tmp_path, monkeypatch, main):
     """Before anything was changed."""
     monkeypatch.chdir(tmp_path)
