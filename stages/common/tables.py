@@ -73,12 +73,12 @@ def read_tables(folder: str, symbols: Collection[str] | None = None) -> Iterator
     `symbols`: those that must be there, and no others. Raises InputError if they aren't, if there are none,
     or where `read_table` does.
     """
-    paths = [path for path in sorted(Path(folder).glob("*.parquet")) if path.stem != "folds"]
-    found = [path.stem for path in paths]
+    tables = {path.stem: path for path in Path(folder).glob("*.parquet") if path.stem != "folds"}
+    found = sorted(tables)  # paths would have another order: on Windows they know no case
     if not found or (symbols is not None and found != sorted(symbols)):
         which = f" ({', '.join(sorted(symbols))})" if symbols is not None else ""
         raise InputError(
             f"{folder} must hold a table a symbol{which}; received {', '.join(found) or 'none'}. {MEND}"
         )
-    for path in paths:
-        yield path.stem, read_table(path)
+    for name in found:
+        yield name, read_table(tables[name])

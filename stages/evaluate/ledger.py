@@ -118,7 +118,8 @@ def md5(path: Path) -> str:
     """Hash of a file, or of a folder of Parquet files, as DVC has it."""
     if path.is_dir():
         # What a desktop drops into a folder DVC doesn't count either.
-        files = [{"md5": md5(file), "relpath": file.name} for file in sorted(path.glob("*.parquet"))]
+        tables = sorted(path.glob("*.parquet"), key=lambda file: file.name)  # Windows' paths know no case
+        files = [{"md5": md5(file), "relpath": file.name} for file in tables]
         listed = json.dumps(files, sort_keys=True)
         return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + ".dir"
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pandas as pd
 import pyarrow as pa
@@ -94,6 +94,23 @@ def test_tables_come_in_the_order_of_their_names(tmp_path, table):
         write_table(tmp_path / f"{name}.parquet", table)
     (tmp_path / "receipt.json").write_text("{}", encoding="utf-8")
     assert [name for name, _ in read_tables(str(tmp_path))] == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
+
+
+@pytest.fixture
+def windows_order(monkeypatch) -> None:
+    """Paths compare as they do on Windows: without case."""
+    monkeypatch.setattr(PurePath, "__lt__", lambda self, other: str(self).lower() < str(other).lower())
+
+
+@pytest.mark.parametrize(
+    "symbols", [["AAVE-USDT", "BTC-USDT", "aUSD"], ["BTC-USDT_USDT", "BTC-USDT_USDT-250328"]]
+)
+def test_the_order_is_that_of_the_names_on_every_machine(tmp_path, table, windows_order, symbols):
+    """And not of the files, whose ending would count: a future's name may begin as another's."""
+    for name in symbols:
+        write_table(tmp_path / f"{name}.parquet", table)
+
+    assert [name for name, _ in read_tables(str(tmp_path), symbols[::-1])] == symbols
 
 
 def edited(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:

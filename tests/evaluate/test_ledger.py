@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,16 @@ def test_a_folder_is_hashed_by_the_names_and_contents_of_its_tables(tmp_path):
 
     assert hashed(ETH=b"2", BTC=b"1") == reference
     assert len({reference, hashed(BTC=b"2", ETH=b"1"), hashed(BTC=b"1"), hashed(BTC=b"1", SOL=b"2")}) == 4
+
+
+def test_a_folder_has_dvcs_hash_on_windows_too(tmp_path, monkeypatch):
+    """There paths compare without case, and DVC's names with it."""
+    for name in ("aUSD", "BTC"):
+        (tmp_path / f"{name}.parquet").write_bytes(b"1")
+    expected = md5(tmp_path)
+    monkeypatch.setattr(PurePath, "__lt__", lambda self, other: str(self).lower() < str(other).lower())
+
+    assert md5(tmp_path) == expected
 
 
 def test_settings_that_no_stage_reads_are_left_out():
