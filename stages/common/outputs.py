@@ -39,7 +39,7 @@ def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
     # leaves its stage running, which later would write its answer over that of the next run.
     def locked() -> None:
         LOCKS.mkdir(parents=True, exist_ok=True)
-        with (LOCKS / module).open("w") as file:
+        with (LOCKS / module).open("a") as file:
             try:
                 lock(file)
             except (BlockingIOError, PermissionError):  # as Unix and Windows say it

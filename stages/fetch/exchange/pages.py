@@ -50,7 +50,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     Of two that fetch the same window at once, the second then finds the first one's pages.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    with (folder / "lock").open("a") as file:
         while True:
             try:
                 lock(file)
