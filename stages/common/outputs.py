@@ -88,7 +88,7 @@ def fresh_folder(path: str | Path) -> Iterator[Path]:
 def write_text(path: str | Path, text: str) -> None:
     """Write a small file, in UTF-8."""
     with beside(path) as file:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(text, encoding="utf-8", newline="\n")  # or Windows writes other bytes
 
 
 def clear(folder: Path) -> None:

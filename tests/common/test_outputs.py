@@ -133,6 +133,13 @@ def test_scraps_of_outputs_that_never_come_again_are_cleared(tmp_path):
     assert names(tmp_path) == ["1_2.parquet"]
 
 
+def test_a_text_has_the_same_bytes_everywhere(tmp_path):
+    """On Windows, too, for DVC hashes them."""
+    write_text(tmp_path / "metrics.json", "{\n}\n")
+
+    assert (tmp_path / "metrics.json").read_bytes() == b"{\n}\n"
+
+
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path):
     """Two at once would write the same outputs; one that was killed is in nobody's way."""
     first = start(tmp_path, WAITS)
