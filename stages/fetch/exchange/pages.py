@@ -114,14 +114,19 @@ def read_page(path: Path) -> pd.DataFrame:
 
 
 def last_candle(folder: Path, within: Span) -> int | None:
-    """When the last candle that is kept of a stretch opens, in ms since 1970; None if there is none."""
+    """When the last candle before a stretch's end opens, of the pages that reach into it; None without one.
+
+    In ms since 1970.
+    """
     end = EPOCH + within.last * MILLISECOND
-    for span in reversed(kept_spans(folder, within)):
+    found: list[int] = []
+    for span in sorted(kept_spans(folder, within), key=lambda span: span.last, reverse=True):
+        if found and span.last <= max(found):
+            break  # nor can what came along be later: it is next to its stretch
         for page in read_pages(folder, span).values():
             opens = page["open_time"][page["open_time"] < end]
-            if len(opens):
-                return (opens.max() - EPOCH) // MILLISECOND
-    return None
+            found += [(time - EPOCH) // MILLISECOND for time in opens.tail(1)]
+    return max(found, default=None)
 
 
 def in_order(pages: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -133,6 +133,17 @@ def test_the_last_candle_of_a_stretch(
     assert found == (None if expected is None else expected * hour)
 
 
+@pytest.mark.parametrize("spans", [[(0, 3), (2, 9)], [(0, 9), (2, 3)], [(0, 9), (2, 9)]])
+def test_the_last_candle_of_pages_that_overlap(tmp_path: Path, make_candles: MakeCandles, spans):
+    """Whichever of them has it."""
+    hour = 3_600_000
+    candles = make_candles(5, start="1970-01-01")
+    for first, last in spans:
+        write_page(tmp_path, Span(first * hour, last * hour), candles[first:last])
+
+    assert last_candle(tmp_path, Span(0, 9 * hour)) == 4 * hour
+
+
 def test_every_kind_of_nan_is_one(tmp_path: Path, make_candles: MakeCandles):
     """A price that isn't there has several patterns of bits, of which Parquet keeps one."""
     page = make_candles(3).assign(volume=[math.nan, -math.nan, np.float64("-nan")])
