@@ -9,6 +9,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import parse_yaml
 
 from stages.common.errors import InputError
+from stages.common.settings import UNREADABLE
 
 WORKSPACE = "workspace"  # in place of a commit
 
@@ -43,7 +44,7 @@ def values_at(revision: str, path: str) -> dict[str, Any]:
     """What a YAML or JSON file holds in a commit or in WORKSPACE; nothing where it can't be read."""
     try:
         values = parse_yaml(text_at(revision, path), path)
-    except DvcException:
+    except (DvcException, *UNREADABLE):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -127,7 +127,8 @@ def md5(path: Path) -> str:
 
 def settings_of(params: Settings) -> Settings:
     """Settings of params.yaml by dotted key, but for the blocks of other tasks and sources."""
-    chosen = (params.get("task"), params.get("fetch", {}).get("source"))
+    fetch = params.get("fetch")
+    chosen = (params.get("task"), fetch.get("source") if isinstance(fetch, dict) else None)
     counted = {
         name: {key: value for key, value in block.items() if not isinstance(value, dict) or key in chosen}
         if isinstance(block, dict)
@@ -141,7 +142,7 @@ def flat(values: Settings, block: str = "") -> Settings:
     """Nested settings by their dotted keys."""
     found: Settings = {}
     for key, value in values.items():
-        found |= flat(value, f"{block}{key}.") if isinstance(value, dict) else {block + key: value}
+        found |= flat(value, f"{block}{key}.") if isinstance(value, dict) else {f"{block}{key}": value}
     return found
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tools import experiments as tool
 from tools.experiments import FIGURES, WIDTH, Row, as_csv, as_markdown, as_text, differing, in_order
+from tools.workspace import WORKSPACE
 
 SETTINGS = {"task": "direction", "label.horizon": 14, "train.units": 32}
 
@@ -184,6 +185,19 @@ def test_a_value_takes_one_line(value):
 
     assert len(text.splitlines()) == 3
     assert text.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "line", ["fetch:", "fetch: 1", "fetch: {end: 2022-02-30}", "1: 2", "fetch: {1: {2: 3}}", "[", "1"]
+)
+def test_a_params_yaml_that_is_being_edited_is_no_obstacle(tmp_path, monkeypatch, line):
+    """What it says so far is shown, or nothing; the experiments are there all the same."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(f"{line}\n", encoding="utf-8")
+
+    text = as_text([row(), tool.read_row(WORKSPACE, WORKSPACE)])
+
+    assert "workspace" in text
 
 
 @pytest.mark.parametrize(("options", "status"), [(["--help"], 0), (["--bogus"], 2), (["--md", "--csv"], 2)])
