@@ -1,13 +1,19 @@
 """TensorFlow's import, without what it says of itself."""
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
+from typing import Any
+
+import numpy as np
 
 # Of C++: what is marked I, for information, and a line above it.
 NOTES = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
+
+numpy_config: Any = np.show_config  # its types leave out what it returns
 
 
 @contextmanager
@@ -15,9 +21,13 @@ def without_notes() -> Iterator[None]:
     """Keep what TensorFlow notes on its import from stderr: a few lines a process, and no news.
 
     They come from C++ before it has read TF_CPP_MIN_LOG_LEVEL, which keeps later ones away. All other lines
-    are shown afterwards.
+    are shown afterwards; but what C++ says as it ends the process stays hidden. So nothing is kept where it
+    may say that the processor lacks AVX.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if may_lack_avx():
+        yield
+        return
     sys.stderr.flush()
     shown = os.dup(2)
     with TemporaryFile() as kept:
@@ -35,3 +45,13 @@ def without_notes() -> Iterator[None]:
             kept.seek(0)
             lines = kept.read().splitlines(keepends=True)
             os.write(2, b"".join(line for line in lines if not stopped and not line.startswith(NOTES)))
+
+
+def may_lack_avx() -> bool:
+    """Whether the processor is an x86 one on which numpy, too, finds no AVX."""
+    return platform.machine() in {"x86_64", "AMD64"} and "AVX" not in simd_found()
+
+
+def simd_found() -> list[str]:
+    """What numpy finds that the processor can do."""
+    return numpy_config(mode="dicts")["SIMD Extensions"].get("found", [])

@@ -1,6 +1,7 @@
 """TensorFlow's notes stay out of the log; all else that is said meanwhile doesn't."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,27 @@ import pytest
 from stages.train.quiet import without_notes
 
 ROOT = Path(__file__).parents[2]
+# What TensorFlow does on a processor that is too old for it.
+ABORTS = """
+import os
+from stages.train import quiet
+
+quiet.simd_found = lambda: []
+with quiet.without_notes():
+    os.write(2, b"compiled to use AVX instructions, but these aren't available\\n")
+    os._exit(1)
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="AVX is a matter of x86")
+def test_a_processor_that_is_too_old_is_told():
+    """C++ ends the process right after these words."""
+    result = subprocess.run(
+        [sys.executable, "-c", ABORTS], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode
+    assert result.stderr.startswith("compiled to use AVX instructions")
 
 
 def test_what_is_no_note_is_shown(capfd: pytest.CaptureFixture[str]):
