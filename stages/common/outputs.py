@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from stages.common.cache import cache_folder
 from stages.common.errors import InputError
 
 LOCKS = Path(".cache/locks")  # of the folder that a stage runs in, which may be a temporary one
@@ -38,6 +39,7 @@ def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
     # Two that write the same output would each remove what the other one is writing. And `kill -9` of DVC
     # leaves its stage running, which later would write its answer over that of the next run.
     def locked() -> None:
+        cache_folder()  # a name that is none would come out when all is done
         LOCKS.mkdir(parents=True, exist_ok=True)
         with (LOCKS / module).open("a") as file:
             try:

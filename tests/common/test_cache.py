@@ -1,8 +1,11 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from stages.common.cache import VARIABLE, cache_folder
+from stages.common.errors import InputError
+from stages.common.outputs import alone
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +68,13 @@ def test_a_home_folder_is_one(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "~/kept")
 
     assert cache_folder() == tmp_path / "kept"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there every name has a home, beside one's own")
+def test_the_home_of_nobody_is_named_before_a_stage_runs(tmp_path, monkeypatch):
+    """And not by the evaluation that wants to enter what it has scored."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, "~nobody-of-that-name/kept")
+
+    with pytest.raises(InputError, match=r"BAROMETER_CACHE must name a folder, .*; received '~nobody-of"):
+        alone("stages.label", lambda: pytest.fail("it runs"))()
