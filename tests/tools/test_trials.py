@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import subprocess
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from dvc.scm import SCM
 
 from stages.common.errors import InputError
 from stages.common.tables import write_table
@@ -18,7 +20,7 @@ from stages.evaluate.ledger import SCORES, Trial, ledger_folder, market_hashes, 
 from tools.trials import __main__ as tool
 from tools.trials.cache import Run, identity_of, read_runs
 from tools.trials.known import once, read_known
-from tools.trials.names import names_of
+from tools.trials.names import names_of, read_experiments
 from tools.trials.overlap import overlaps, same_test
 from tools.trials.table import Beside, apart, report, table
 
@@ -663,6 +665,41 @@ def test_an_entry_that_cannot_be_read_is_named(workspace):
 
     with pytest.raises(InputError, match=rf"{path} must be as it was written"):
         tool.main()
+
+
+def experiment(name: str, evaluate: Any) -> None:
+    """A commit whose dvc.lock says that of its run of evaluate, under the name of an experiment."""
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate": evaluate}}), encoding="utf-8")
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "dvc.lock"], [*who, "commit", "-q", "-m", name]):
+        subprocess.run(["git", *command], check=True)
+    subprocess.run(["git", "update-ref", f"refs/exps/12/{'3' * 38}/{name}", "HEAD"], check=True)
+
+
+DEPS = [{"path": path, "md5": path} for path in (PREDICTIONS, LABELS)]
+OUTS = [{"path": path, "md5": path} for path in SCORES]
+
+
+def test_experiments_of_this_version_are_read(tmp_path, monkeypatch):
+    """Those of others have other files, and are left out."""
+    monkeypatch.chdir(tmp_path)
+    experiment("own", {"deps": DEPS, "outs": OUTS})
+    experiment("other-outs", {"deps": DEPS, "outs": OUTS[:1]})
+    experiment("other-deps", {"deps": DEPS[:1], "outs": OUTS})
+
+    found = read_experiments(SimpleNamespace(scm=SCM(str(tmp_path))))
+
+    assert [(name, run.forecast) for name, run in found.items()] == [("own", (PREDICTIONS, LABELS))]
+
+
+@pytest.mark.parametrize("evaluate", [3, {"deps": DEPS}, {"deps": [{"path": "a"}], "outs": OUTS}])
+def test_an_experiment_that_cannot_be_read_is_named(tmp_path, monkeypatch, evaluate):
+    """And what takes it away."""
+    monkeypatch.chdir(tmp_path)
+    experiment("odd-one", evaluate)
+
+    with pytest.raises(InputError, match=r"dvc.lock of the experiment odd-one must .*exp remove odd-one`"):
+        read_experiments(SimpleNamespace(scm=SCM(str(tmp_path))))
 
 
 @pytest.mark.parametrize(("option", "status"), [("--help", 0), ("--bogus", 2)])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +40,11 @@ class Run:
     noted_ns: int = 0
 
     @property
+    def has_scores(self) -> bool:
+        """Whether it scored a forecast, as this version of the project does."""
+        return self.inputs.keys() >= set(FORECAST) and self.outputs.keys() >= set(SCORES)
+
+    @property
     def forecast(self) -> tuple[str, ...]:
         """What tells the forecast that evaluate scored from others."""
         return tuple(self.inputs[path] for path in FORECAST)
@@ -59,13 +65,20 @@ def identity_of(trial: Trial) -> Identity:
 
 def read_file(path: Path, read: Callable[[Path], T]) -> T:
     """What `read` makes of the file; InputError where it isn't what DVC or evaluate once wrote."""
-    try:
+    with as_written(str(path), "delete it"):
         return read(path)
+
+
+@contextmanager
+def as_written(name: str, mend: str) -> Iterator[None]:
+    """Turn what is raised where a source is broken into an InputError with its name and what helps."""
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DvcException) as error:
         reason = printable(str(error).partition("\n")[0].rstrip("."))
         raise InputError(
-            f"{path} must be as it was written (delete it to go on without it); received a file that can't "
-            f"be read: {type(error).__name__}, {reason}."
+            f"{name} must be as it was written ({mend} to go on without it); received what can't be read: "
+            f"{type(error).__name__}, {reason}."
         ) from error
 
 

@@ -62,7 +62,7 @@ def enter(folder: Path, known: Known) -> None:
 
 def scorings(runs: Iterable[Run]) -> list[Run]:
     """The runs that scored a forecast, in their order."""
-    return [noted for noted in runs if all(path in noted.outputs for path in SCORES)]
+    return [noted for noted in runs if noted.has_scores]
 
 
 def once(known: Iterable[Known]) -> list[Trial]:

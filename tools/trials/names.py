@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 
-from stages.evaluate.ledger import SCORES, Trial
-from tools.trials.cache import Identity, Run, identity_of, run_of
+from stages.evaluate.ledger import Trial
+from tools.trials.cache import Identity, Run, as_written, identity_of, run_of
 from tools.workspace import read_lock
 
 Names = dict[Identity, list[str]]
@@ -19,10 +19,13 @@ def read_experiments(repo: Repo) -> dict[str, Run]:
     """
     found = {}
     for experiment in sorted(exp_refs(repo.scm), key=str):
-        lock = read_lock(str(experiment))
-        scoring = run_of(lock["evaluate"]) if "evaluate" in lock else None
-        if scoring and all(path in scoring.outputs for path in SCORES):
-            found[experiment.name] = scoring
+        lock, name = read_lock(str(experiment)), experiment.name
+        if "evaluate" not in lock:
+            continue
+        with as_written(f"dvc.lock of the experiment {name}", f"`dvc exp remove {name}`"):
+            scoring = run_of(lock["evaluate"])
+        if scoring.has_scores:
+            found[name] = scoring
     return found
 
 
