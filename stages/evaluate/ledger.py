@@ -25,7 +25,7 @@ from stages.common.tables import TIME
 FORECAST = ("data/predictions.parquet", "data/labels")
 SCORES = ("results/by_time.parquet", "results/metrics.json")
 STRATEGY = "evaluate."
-INTERVALS_ALONE = ("evaluate.bootstrap", "evaluate.seed")  # they change neither returns nor p-values
+BOOTSTRAP_ONLY = ("evaluate.bootstrap", "evaluate.seed")  # they change neither returns nor p-values
 DETAILS = b"barometer.trial"  # their name in a file's metadata
 SCHEMA = pa.schema([("close_time", TIME), ("net_return", pa.float32())])
 ENCODING = {
@@ -35,6 +35,7 @@ ENCODING = {
 }
 
 Settings = dict[str, Any]  # by dotted key
+Identity = tuple[tuple[str, ...], frozenset[tuple[str, Any]]]  # of a trial: its forecast and its strategy
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,18 @@ class Trial:
         """Settings by which the forecast was traded."""
         return strategy_of(self.settings)
 
+    @property
+    def identity(self) -> Identity:
+        """What tells it from other trials."""
+        return self.forecast, frozenset(self.strategy.items())
+
 
 def strategy_of(settings: Settings) -> Settings:
     """Those of evaluate's settings that change returns."""
     return {
         key: value
         for key, value in settings.items()
-        if key.startswith(STRATEGY) and key not in INTERVALS_ALONE
+        if key.startswith(STRATEGY) and key not in BOOTSTRAP_ONLY
     }
 
 
@@ -147,7 +153,7 @@ def flat(values: Settings, block: str = "") -> Settings:
 
 
 def market_hashes(by_time: pd.DataFrame, rows: pd.DataFrame) -> list[list[str]]:
-    """What tells the market of a test from others: of its mean, and of each of several symbols.
+    """Fingerprints of a test's market: of the mean over all symbols, then, if there are several, of each.
 
     Each is a hash a day of the test, in order of time, of the returns and their times; empty where the
     market stood still, or has no rows. `by_time`: close_time and market_return; `rows`: symbol, close_time

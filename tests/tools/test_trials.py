@@ -18,7 +18,7 @@ from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, market_hashes, md5, write_trial
 from tools.trials import __main__ as tool
-from tools.trials.cache import Run, identity_of, read_runs
+from tools.trials.cache import Run, makers_of, read_runs
 from tools.trials.known import once, read_known
 from tools.trials.names import names_of, read_experiments
 from tools.trials.overlap import overlaps, same_test
@@ -74,7 +74,8 @@ class Workspace:
     def trials(self, here: dict[str, str] | None = None) -> list[Trial]:
         """All trials that are known."""
         runs = read_runs(self.folder / "runs")
-        return once(read_known(self.repo, ledger_folder(), runs, here or {}))
+        scorings = [noted for noted in runs if noted.has_scores]
+        return once(read_known(self.repo, ledger_folder(), scorings, makers_of(runs), here or {}))
 
     def note(self, deps: dict[str, str], outs: dict[str, str], params: dict[str, Any]) -> Path:
         """One run of a stage, an hour after the one before."""
@@ -261,7 +262,7 @@ def test_what_the_run_cache_alone_knows_is_remembered(workspace):
 
     after = workspace.trials()
     assert [each.forecast[0] for each in before] == ["two", "one", "one"]
-    assert list(map(identity_of, after)) == list(map(identity_of, before))
+    assert [each.identity for each in after] == [each.identity for each in before]
     assert [each.making for each in after] == [each.making for each in before]
 
 
@@ -331,7 +332,7 @@ def test_trials_have_the_names_of_their_experiments():
 
     names = names_of(experiments, trials)
 
-    assert [names[identity_of(each)] for each in trials] == [
+    assert [names[each.identity] for each in trials] == [
         ["bold-ant", "calm-bee"],
         ["new", "removed"],
         [],
@@ -527,6 +528,7 @@ def test_table_adjusts_for_the_number_of_forecasts():
 
     lines = table(trials, {})
 
+    assert "| skill % | skill p | skill p, Holm | edge % | edge p | edge p, Holm |" in lines[0]
     assert lines[2].startswith(
         "| direction, train.units=16, evaluate.cost_bps=1.0 |  | 1.00 | 0.030 | 0.060 |"
     )

@@ -1,9 +1,9 @@
 """How much of the best result is luck? All that was tried on one test: `python -m tools.trials`.
 
 Whoever tries twenty settings finds one with p < .05. This lays side by side what was scored on the very
-rows of results/by_time.parquet. It knows of that from the ledger, into which evaluate enters each result
-(.cache/trials/, where `dvc gc` takes nothing), and from DVC's run cache. What the run cache alone knows, as
-of runs that another machine pushed, is entered as well.
+rows of results/by_time.parquet. It reads them from the ledger (.cache/trials/, where `dvc gc` takes
+nothing), where evaluate enters each result, and from DVC's run cache. What only the run cache has, for
+example another machine's runs, is added to the ledger.
 
 A forecast is a data/predictions.parquet with its data/labels, and counts once in Holm's adjustment, however
 often it was made or scored. A trial is a forecast traded by one setting of the strategy (evaluate.*, less
@@ -26,8 +26,8 @@ import pandas as pd
 
 from stages.common.errors import InputError, run
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, md5
-from tools.trials.cache import Run, identity_of, read_runs
-from tools.trials.known import once, read_known, scorings
+from tools.trials.cache import Run, makers_of, read_runs
+from tools.trials.known import once, read_known
 from tools.trials.names import names_of, read_experiments
 from tools.trials.overlap import overlaps, same_test
 from tools.trials.table import Beside, report
@@ -42,7 +42,8 @@ def main() -> None:
             raise InputError(f"{SCORES[0]} must exist: dvc repro or dvc checkout brings it; received none.")
         here = {path: md5(Path(path)) for path in SCORES if Path(path).is_file()}
         runs = read_runs(Path(repo.stage_cache.cache_dir))
-        known = read_known(repo, ledger_folder(), runs, here)
+        scorings = [noted for noted in runs if noted.has_scores]
+        known = read_known(repo, ledger_folder(), scorings, makers_of(runs), here)
         experiments = read_experiments(repo)
     trials = once(known)
     current = next((trial for trial in trials if trial.scores[0] == here[SCORES[0]]), None)
@@ -53,13 +54,15 @@ def main() -> None:
         )
     counted = [trial for trial in trials if same_test(trial, current)]
     names = names_of(experiments, [each.trial for each in known])
-    names[identity_of(current)].insert(0, "workspace")
-    oldest_ns = min([each.scored_ns for each in known] + [scoring.noted_ns for scoring in scorings(runs)])
+    names[current.identity].insert(0, "workspace")
+    oldest_ns = min([each.scored_ns for each in known] + [scoring.noted_ns for scoring in scorings])
+    n_gone_here, n_gone_elsewhere = n_gone([*scorings, *experiments.values()], trials, counted)
     beside = Beside(
-        n_overlapping(trials, counted, current),
-        *n_gone([*scorings(runs), *experiments.values()], trials, counted),
-        gone_names(experiments, trials),
-        f"{pd.Timestamp(oldest_ns):%Y-%m-%d}",
+        n_overlapping=n_overlapping(trials, counted, current),
+        n_gone_here=n_gone_here,
+        n_gone_elsewhere=n_gone_elsewhere,
+        experiments=gone_names(experiments, trials),
+        oldest=f"{pd.Timestamp(oldest_ns):%Y-%m-%d}",
     )
     print(report(counted, names, beside))
 
@@ -83,7 +86,7 @@ def n_gone(noted: Sequence[Run], trials: Sequence[Trial], counted: Sequence[Tria
 
 def gone_names(experiments: Mapping[str, Run], trials: Sequence[Trial]) -> list[str]:
     """The experiments of which no trial is known."""
-    known = {identity_of(trial) for trial in trials}
+    known = {trial.identity for trial in trials}
     return [name for name, scoring in experiments.items() if scoring.identity not in known]
 
 

@@ -17,6 +17,7 @@ from stages.evaluate.ledger import (
     FORECAST,
     SCORES,
     STRATEGY,
+    Identity,
     Settings,
     Trial,
     flat,
@@ -25,7 +26,6 @@ from stages.evaluate.ledger import (
 )
 
 FIGURES = ["skill_pct", "dm_p", "edge_pct", "edge_dm_p", "net_sharpe"]
-Identity = tuple[tuple[str, ...], frozenset[tuple[str, Any]]]  # of a trial: its forecast and its strategy
 
 T = TypeVar("T")
 
@@ -58,11 +58,6 @@ class Run:
 Makers = dict[tuple[str, str], list[Run]]  # of an output, by path and hash; newest first
 
 
-def identity_of(trial: Trial) -> Identity:
-    """What tells a trial from others."""
-    return trial.forecast, frozenset(trial.strategy.items())
-
-
 def read_file(path: Path, read: Callable[[Path], T]) -> T:
     """What `read` makes of the file; InputError where it isn't what DVC or evaluate once wrote."""
     with as_written(str(path), "delete it"):
@@ -89,9 +84,12 @@ def read_by_time(path: Path) -> pd.DataFrame:
 
 
 def read_figures(path: Path) -> dict[str, float]:
-    """The shared block of a metrics file."""
+    """The shared block of a metrics file. Raises KeyError where the table would miss one of its figures."""
     test: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["test"]
-    return test | {name: test[name] for name in FIGURES}
+    for name in FIGURES:
+        if name not in test:
+            raise KeyError(name)
+    return test
 
 
 def read_run(path: Path) -> Run:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from dvc.repo import Repo
 
-from stages.evaluate.ledger import SCORES, Trial, file_name, read_trial, write_trial
-from tools.trials.cache import Identity, Run, identity_of, makers_of, noted_trial, read_file
+from stages.evaluate.ledger import SCORES, Identity, Trial, file_name, read_trial, write_trial
+from tools.trials.cache import Makers, Run, noted_trial, read_file
 
 
 class Known(NamedTuple):
@@ -19,15 +19,16 @@ class Known(NamedTuple):
     scored_ns: int
 
 
-def read_known(repo: Repo, folder: Path, runs: Sequence[Run], here: dict[str, str]) -> list[Known]:
+def read_known(
+    repo: Repo, folder: Path, scorings: Sequence[Run], makers: Makers, here: dict[str, str]
+) -> list[Known]:
     """The trials of the ledger, of the run cache, or of both; the workspace's first, then newest first.
 
-    `folder`: the ledger's, into which comes what the run cache alone knows. `runs`: what it notes. `here`:
-    hashes by path of the workspace's results.
+    `folder`: the ledger's, into which comes what the run cache alone knows: `scorings`, its runs that scored
+    a forecast. `here`: hashes by path of the workspace's results.
     """
-    known = {path.name: entered(path) for path in sorted(folder.glob("*.parquet"))}
-    makers = makers_of(runs)
-    for scoring in scorings(runs):
+    known = {path.name: read_entry(path) for path in sorted(folder.glob("*.parquet"))}
+    for scoring in scorings:
         hashes = [scoring.outputs[path] for path in SCORES]
         name = file_name(scoring.forecast, hashes, scoring.settings)
         trial = noted_trial(repo, scoring, makers, here) if name not in known else None
@@ -43,7 +44,7 @@ def read_known(repo: Repo, folder: Path, runs: Sequence[Run], here: dict[str, st
     return sorted(known.values(), key=order)
 
 
-def entered(path: Path) -> Known:
+def read_entry(path: Path) -> Known:
     """A trial of the ledger."""
     return Known(read_file(path, read_trial), path.stat().st_mtime_ns)
 
@@ -60,14 +61,9 @@ def enter(folder: Path, known: Known) -> None:
         )
 
 
-def scorings(runs: Iterable[Run]) -> list[Run]:
-    """The runs that scored a forecast, in their order."""
-    return [noted for noted in runs if noted.has_scores]
-
-
 def once(known: Iterable[Known]) -> list[Trial]:
     """Each trial once: the first of its scores."""
     trials: dict[Identity, Trial] = {}
     for each in known:
-        trials.setdefault(identity_of(each.trial), each.trial)
+        trials.setdefault(each.trial.identity, each.trial)
     return list(trials.values())

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 
-from stages.evaluate.ledger import Trial
-from tools.trials.cache import Identity, Run, as_written, identity_of, run_of
+from stages.evaluate.ledger import Identity, Trial
+from tools.trials.cache import Run, as_written, run_of
 from tools.workspace import read_lock
 
 Names = dict[Identity, list[str]]
@@ -35,7 +35,7 @@ def names_of(experiments: Mapping[str, Run], trials: Iterable[Trial]) -> Names:
     for name, scoring in experiments.items():
         names.setdefault(scoring.identity, []).append(name)
     for trial in trials:
-        own = names.setdefault(identity_of(trial), [])
+        own = names.setdefault(trial.identity, [])
         if trial.experiment and trial.experiment not in [*own, *experiments]:
             own.append(trial.experiment)
     return names

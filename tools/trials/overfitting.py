@@ -12,10 +12,11 @@ N_PARTS = 16  # of the test, half of which choose the best trial: 12,870 ways
 
 
 def holm(p: Floats, n_unknown: int = 0) -> Floats:
-    """P-values of which the chance that any is below .05 by luck alone is 5 %; shape (n_trials,).
+    """Holm-adjusted p-values: if all trials are worthless, any is below .05 with a chance of at most 5 %.
 
     The k-th smallest is multiplied by the number of those not smaller, and is never below the one before
-    it. `n_unknown`: of further p-values, taken to be larger.
+    it. Shape (n_trials,). `n_unknown`: number of p-values that aren't known; they count as larger than the
+    others.
     Source: Holm (1979), Scandinavian Journal of Statistics 6(2), 65-70.
     """
     order = np.argsort(p, kind="stable")

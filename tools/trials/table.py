@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.evaluate.ledger import Trial
-from tools.trials.cache import identity_of
 from tools.trials.names import Names
 from tools.trials.overfitting import deflated_sharpe, holm, overfitting_probability
 
@@ -44,7 +43,7 @@ def report(trials: Sequence[Trial], names: Names, beside: Beside) -> str:
 
 
 def numbers(trials: Sequence[Trial], beside: Beside) -> list[str]:
-    """How much was tried, as Holm, the deflated Sharpe ratio and nobody counts it."""
+    """What Holm counts (forecasts), what the deflated Sharpe ratio does (trials), and what isn't counted."""
     n_forecasts = len({trial.forecast for trial in trials})
     further = "Further forecasts that were scored on overlapping days and aren't counted"
     unseen = f"The oldest score known here is of {beside.oldest}; what was scored before, or elsewhere"
@@ -85,13 +84,13 @@ def table(trials: Sequence[Trial], names: Names, n_gone: int = 0) -> list[str]:
     )
     columns = {
         "trial": apart(trials),
-        "experiment": [", ".join(names.get(identity_of(trial), [])) for trial in trials],
+        "experiment": [", ".join(names.get(trial.identity, [])) for trial in trials],
         "skill %": [f"{test['skill_pct']:z.2f}" for test in own],
-        "p": [shown(test["dm_p"]) for test in own],
-        "p, Holm": [shown(skill_holm[trial.forecast]) for trial in trials],
+        "skill p": [p_text(test["dm_p"]) for test in own],
+        "skill p, Holm": [p_text(skill_holm[trial.forecast]) for trial in trials],
         "edge %": [f"{test['edge_pct']:z.2f}" for test in own],
-        "p ": [shown(test["edge_dm_p"]) for test in own],
-        "p, Holm ": [shown(edge_holm[trial.forecast]) for trial in trials],
+        "edge p": [p_text(test["edge_dm_p"]) for test in own],
+        "edge p, Holm": [p_text(edge_holm[trial.forecast]) for trial in trials],
         "net Sharpe": [f"{trial.figures['net_sharpe']:z.2f}" for trial in trials],
     }
     rows = list(zip(*columns.values(), strict=True))
@@ -100,7 +99,7 @@ def table(trials: Sequence[Trial], names: Names, n_gone: int = 0) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *ordered)]
 
 
-def shown(p: float) -> str:
+def p_text(p: float) -> str:
     """`0.031`, or `< 0.001`."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
