@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.common.environment import PATH
+from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.outputs import lock
 from tests.project import Project
 
@@ -49,7 +49,7 @@ def outputs(project: Project) -> dict[str, bytes]:
     """All files of the working tree but the log, what says where each stage ran, and the cache folder."""
     tracked = {name: (project.folder / name).read_bytes() for name in ("params.yaml", "dvc.lock")}
     found = project.outputs() | tracked
-    aside = (LOG, PATH.as_posix(), ".cache/")
+    aside = (LOG, ENVIRONMENT_FILE.as_posix(), ".cache/")
     return {path: content for path, content in found.items() if not path.startswith(aside)}
 
 

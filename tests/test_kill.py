@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from stages.common.environment import PATH
+from stages.common.environment import ENVIRONMENT_FILE
 from tests.project import EVERYTHING, Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
@@ -47,7 +47,7 @@ def project(tmp_path: Path) -> Project:
 
 def outputs(project: Project) -> dict[str, bytes]:
     """All files of the working tree but the log, and what says where each stage ran."""
-    aside = {LOG, PATH.as_posix()}
+    aside = {LOG, ENVIRONMENT_FILE.as_posix()}
     return {path: content for path, content in project.outputs().items() if path not in aside}
 
 

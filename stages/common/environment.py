@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 import stages
 from stages.common.outputs import write_text
 
-PATH = Path("results/environment.json")
+ENVIRONMENT_FILE = Path("results/environment.json")
 
 numpy_config: Any = np.show_config  # its types leave out what it returns
 
@@ -29,13 +29,13 @@ def record(stage: str) -> None:
     """Write down in what environment a stage ran, beside what is known of the other stages."""
     # Of two stages that end at the same moment one may not be written down, though its work is done.
     with suppress(FileNotFoundError):
-        write_text(PATH, json.dumps(read() | {stage: environment()}, indent=2) + "\n")
+        write_text(ENVIRONMENT_FILE, json.dumps(read() | {stage: environment()}, indent=2) + "\n")
 
 
 def read() -> dict[str, Any]:
     """What is written down so far; nothing where that can't be read."""
     try:
-        known = json.loads(PATH.read_text(encoding="utf-8"))
+        known = json.loads(ENVIRONMENT_FILE.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}

@@ -31,7 +31,7 @@ else:
 
 
 def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
-    """`main`, but for one process at a time in this folder, and on settings that stay as they were read.
+    """Wrap `main`: one process at a time may run it in this folder, and its settings must stay as read.
 
     A second process, or another setting, raises InputError. `module`: what users run, as `stages.label`.
     """
@@ -93,7 +93,7 @@ def write_text(path: str | Path, text: str) -> None:
         file.write_text(text, encoding="utf-8", newline="\n")  # or Windows writes other bytes
 
 
-def clear(folder: Path) -> None:
+def clear_scraps(folder: Path) -> None:
     """Remove what killed processes left in a folder, whose outputs may never be written again."""
     for left in folder.glob("*.beside"):
         remove(left)

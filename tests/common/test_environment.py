@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import stages
-from stages.common.environment import PATH, record
+from stages.common.environment import ENVIRONMENT_FILE, record
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def folder(tmp_path, monkeypatch) -> None:
 
 def written() -> dict[str, Any]:
     """What results/environment.json holds."""
-    found: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(ENVIRONMENT_FILE.read_text(encoding="utf-8"))
     return found
 
 
@@ -43,8 +43,8 @@ def test_each_stage_has_its_own():
 @pytest.mark.parametrize("text", ["", "[1]", "{", "\x00"])
 def test_what_cant_be_read_is_begun_anew(text):
     """It is for people, and must stop no stage."""
-    PATH.parent.mkdir()
-    PATH.write_text(text, encoding="utf-8")
+    ENVIRONMENT_FILE.parent.mkdir()
+    ENVIRONMENT_FILE.write_text(text, encoding="utf-8")
     record("label")
 
     assert set(written()) == {"label"}

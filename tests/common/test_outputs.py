@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.common.outputs import beside, clear, fresh_folder, write_text
+from stages.common.outputs import beside, clear_scraps, fresh_folder, write_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,7 +128,7 @@ def test_scraps_of_outputs_that_never_come_again_are_cleared(tmp_path):
     (tmp_path / ".1_2.parquet.new.beside").write_text("half", encoding="utf-8")
     write_text(tmp_path / "1_2.parquet", "whole")
 
-    clear(tmp_path)
+    clear_scraps(tmp_path)
 
     assert names(tmp_path) == ["1_2.parquet"]
 

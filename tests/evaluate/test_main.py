@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages.common.environment import PATH
+from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.common.task import TASKS
@@ -42,7 +42,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted((folder / "results").rglob("*"))
-        if path.is_file() and path != folder / PATH
+        if path.is_file() and path != folder / ENVIRONMENT_FILE
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from stages.common.environment import PATH
+from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.errors import InputError
 from stages.common.tables import read_table, read_tables, write_table
 from stages.train import __main__ as train
@@ -36,7 +36,12 @@ def write_params(params: TrainParams) -> None:
 def outputs() -> dict[str, bytes]:
     """All files that train wrote, but for what says where it ran."""
     folders = [Path("models"), Path("results"), Path("data/predictions.parquet")]
-    files = [path for top in folders for path in (top, *top.rglob("*")) if path.is_file() and path != PATH]
+    files = [
+        path
+        for top in folders
+        for path in (top, *top.rglob("*"))
+        if path.is_file() and path != ENVIRONMENT_FILE
+    ]
     return {str(path): path.read_bytes() for path in sorted(files)}
 
 

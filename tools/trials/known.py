@@ -24,8 +24,8 @@ def read_known(
 ) -> list[Known]:
     """The trials of the ledger, of the run cache, or of both; the workspace's first, then newest first.
 
-    `folder`: the ledger's, into which comes what the run cache alone knows: `scorings`, its runs that scored
-    a forecast. `here`: hashes by path of the workspace's results.
+    `folder`: the ledger's, into which comes what the run cache alone knows: `scorings`, its runs that
+    scored a forecast. `here`: hashes by path of the workspace's results.
     """
     known = {path.name: read_entry(path) for path in sorted(folder.glob("*.parquet"))}
     for scoring in scorings:

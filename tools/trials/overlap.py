@@ -16,8 +16,8 @@ def same_test(trial: Trial, other: Trial) -> bool:
 def overlaps(trial: Trial, other: Trial) -> bool:
     """Whether both were tested on some of the same days, of a symbol or of the mean of all.
 
-    More than half of the shared days must agree, not all: with another horizon a symbol may lack a row beside a gap.
-    A few equal days don't make the same market.
+    More than half of the shared days must agree, not all: with another horizon a symbol may lack a row
+    beside a gap. A few equal days don't make the same market.
     """
     ours, others = day_hashes(trial), day_hashes(other)
     shared = {day for day, _ in ours} & {day for day, _ in others}

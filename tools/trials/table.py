@@ -43,7 +43,7 @@ def report(trials: Sequence[Trial], names: Names, beside: Beside) -> str:
 
 
 def numbers(trials: Sequence[Trial], beside: Beside) -> list[str]:
-    """What Holm counts (forecasts), what the deflated Sharpe ratio does (trials), and what isn't counted."""
+    """What Holm counts (forecasts), the deflated Sharpe ratio (trials), and what isn't counted."""
     n_forecasts = len({trial.forecast for trial in trials})
     further = "Further forecasts that were scored on overlapping days and aren't counted"
     unseen = f"The oldest score known here is of {beside.oldest}; what was scored before, or elsewhere"

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.common.outputs import clear
+from stages.common.outputs import clear_scraps
 from stages.common.params import nearest
 from stages.fetch.clean import DisagreementError, check_agreement
 from stages.fetch.exchange.connection import (
@@ -70,7 +70,7 @@ def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Time
     bar_ms = bar // MILLISECOND
     for symbol in wanting:
         folders[symbol].mkdir(parents=True, exist_ok=True)
-        clear(folders[symbol])
+        clear_scraps(folders[symbol])
     with ExitStack() as opened:
         exchange = opened.enter_context(closing(open_exchange(params.exchange.name, pacer)))
         load_markets(exchange, params.symbols)
