@@ -1,18 +1,26 @@
-"""`dvc exp run -S`, for every setting: what DVC writes is what a stage reads and what dvc.lock says."""
+"""`dvc exp run -S`, for every setting: what DVC writes is what a stage reads and what dvc.lock says.
+
+Most tests call what writes params.yaml inside DVC; a few run all of it.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
+from stages.common.errors import InputError
+from stages.common.params import check_params, read_params
 from tests.project import ROOT, Project
 
 # The program of the only stage: what the models of params.yaml hold.
 READS = """
 import json
+import re
 from pathlib import Path
 
 from stages.common.params import check_params, load_params, read_params
@@ -111,39 +119,73 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.parametrize("turn", range(3))
-def test_every_setting_is_read_as_it_is_set(reader: Project, turn: int):
-    """By a stage, from params.yaml; and dvc.lock says the same. Each way of writing a value is tried."""
-    committed = dict(leaves(of_yaml(ROOT / "params.yaml")))
-    assert VALUES.keys() == committed.keys()
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    """params.yaml as committed."""
+    path = tmp_path / "params.yaml"
+    path.write_bytes((ROOT / "params.yaml").read_bytes())
+    return path
+
+
+def turns(turn: int) -> tuple[list[str], dict[str, Any]]:
+    """Every setting in one of its ways, as it stands behind `-S`, and what is meant."""
     chosen = {key: values[turn % len(values)] for key, values in VALUES.items()}
     expected = {key: value for key, (_, value) in chosen.items()}
     if turn == 1:  # or the look-back is too long for it
         chosen["split.warmup_bars"] = VALUES["split.warmup_bars"][1]
-    settings = [part for key, (text, _) in chosen.items() for part in ("-S", f"{key}={text}")]
+    return [f"{key}={text}" for key, (text, _) in chosen.items()], expected
 
-    reader.run("dvc", "exp", "run", *settings)
+
+def check_same(found: Any, expected: dict[str, Any]) -> None:
+    """Fail unless all settings are these, and of these types."""
+    assert dict(leaves(found)) == expected
+    for key, value in leaves(found):
+        assert isinstance(value, bool) == isinstance(expected[key], bool)
+
+
+def options(settings: list[str]) -> list[str]:
+    """As `dvc exp run` has them."""
+    return [part for setting in settings for part in ("-S", setting)]
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_every_setting_is_read_as_it_is_set(params: Path, turn: int):
+    """Each way of writing a value is tried."""
+    committed = dict(leaves(of_yaml(params)))
+    assert VALUES.keys() == committed.keys()
+    settings, expected = turns(turn)
+
+    apply_overrides(str(params), settings)
+
+    values = read_params(str(params))
+    sections = {name: model.model_dump() for name, model in check_params(values).items()}
+    for found in ({"task": values["task"], **sections}, values, of_yaml(params)):
+        check_same(found, expected)
+    assert all(value != committed[key] for key, value in expected.items())
+
+
+def test_a_stage_and_the_lock_have_what_is_set(reader: Project):
+    """Every setting, through the whole of DVC."""
+    settings, expected = turns(0)
+
+    reader.run("dvc", "exp", "run", *options(settings))
 
     read = json.loads((reader.folder / "read.json").read_text(encoding="utf-8"))
     lock = of_yaml(reader.folder / "dvc.lock")["stages"]["read"]["params"]["params.yaml"]
     for found in (read, lock, of_yaml(reader.folder / "params.yaml")):
-        assert dict(leaves(found)) == expected
-        for key, value in leaves(found):
-            assert isinstance(value, bool) == isinstance(expected[key], bool)
-    assert all(value != committed[key] for key, value in expected.items())
+        check_same(found, expected)
 
 
-def test_there_and_back_leaves_params_yaml_as_it_was(reader: Project):
+def test_there_and_back_leaves_params_yaml_as_it_was(params: Path):
     """Every setting, comments and all: the file is in the form that DVC writes."""
-    committed = (ROOT / "params.yaml").read_bytes()
-    settings = [f"{key}={text}" for key, [(text, _), *_] in VALUES.items()]
-    original = [f"{key}={json.dumps(value)}" for key, value in leaves(of_yaml(ROOT / "params.yaml"))]
-    reader.run("dvc", "exp", "run", *(part for setting in settings for part in ("-S", setting)))
-    assert (reader.folder / "params.yaml").read_bytes() != committed
+    committed = params.read_bytes()
+    original = [f"{key}={json.dumps(value)}" for key, value in leaves(of_yaml(params))]
+    apply_overrides(str(params), turns(0)[0])
+    assert params.read_bytes() != committed
 
-    reader.run("dvc", "exp", "run", *(part for setting in original for part in ("-S", setting)))
+    apply_overrides(str(params), original)
 
-    assert (reader.folder / "params.yaml").read_bytes() == committed
+    assert params.read_bytes() == committed
 
 
 @pytest.mark.parametrize(
@@ -155,20 +197,32 @@ def test_there_and_back_leaves_params_yaml_as_it_was(reader: Project):
         ("train.units=1e3", "should be a valid integer; received 1000.0."),
         ("task=", "must be one of direction, volatility; received ''."),
         ("fetch.symbols=BTC/USDT", "should be a valid list; received 'BTC/USDT'."),
-        ("fetch.end=2022-02-30", "2022-02-30"),
+        (
+            "fetch.end=2022-02-30",
+            'must be an ISO date or date-time from 1970 to 2100, in quotes, as "2022-01-01"; '
+            "received '2022-02-30'.",
+        ),
         ("fetch.symbols=[]", "must have at least 1 item; received []."),
         ("featurize.groups=[]", "must have at least 1 item; received []."),
         ("featurize.windows=[]", "must have at least 2 items; received []."),
         ("train.seeds=[]", "must have at least 1 item; received []."),
     ],
 )
-def test_what_dvc_makes_of_another_text_is_refused(reader: Project, setting: str, rule: str):
+def test_what_dvc_makes_of_another_text_is_refused(params: Path, setting: str, rule: str):
     """YAML 1.2 has no octal numbers but 0o10 and no yes; a stage takes no text for a number."""
-    result = reader.try_run("dvc", "exp", "run", "-S", setting)
+    apply_overrides(str(params), [setting])
+
+    with pytest.raises(InputError, match=f"{re.escape(rule)}$"):
+        check_params(read_params(str(params)))
+
+
+def test_a_stage_refuses_it(reader: Project):
+    """Of all of them one, through the whole of DVC."""
+    result = reader.try_run("dvc", "exp", "run", "-S", "evaluate.seed=08")
     reader.run("git", "reset", "--hard")
 
     assert result.returncode
-    assert rule in result.stdout + result.stderr
+    assert "should be a valid integer; received '08'." in result.stderr
 
 
 def test_a_name_that_is_no_setting_is_refused_by_dvc(reader: Project):
@@ -184,8 +238,8 @@ def test_a_name_that_is_no_setting_is_refused_by_dvc(reader: Project):
 
 def test_a_grid_is_one_command(reader: Project):
     """Lists of values behind `-S` make a queue of their combinations."""
-    grid = ["-S", "task=direction,volatility", "-S", "label.horizon=range(4,16,4)"]
-    printed = reader.run("dvc", "exp", "run", "--queue", *grid)
+    grid = ["task=direction,volatility", "label.horizon=range(4,16,4)"]
+    printed = reader.run("dvc", "exp", "run", "--queue", *options(grid))
     reader.run("dvc", "queue", "remove", "--all")
 
     assert printed.count("Queued experiment") == 6
