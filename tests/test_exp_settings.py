@@ -93,6 +93,9 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
 }
 
 
+DATE_RULE = 'must be an ISO date or date-time from 1970 to 2100, in quotes, as "2022-01-01"'
+
+
 def leaves(block: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Every setting of a block, by its dotted key."""
     for key, value in block.items():
@@ -197,11 +200,7 @@ def test_there_and_back_leaves_params_yaml_as_it_was(params: Path):
         ("train.units=1e3", "should be a valid integer; received 1000.0."),
         ("task=", "must be one of direction, volatility; received ''."),
         ("fetch.symbols=BTC/USDT", "should be a valid list; received 'BTC/USDT'."),
-        (
-            "fetch.end=2022-02-30",
-            'must be an ISO date or date-time from 1970 to 2100, in quotes, as "2022-01-01"; '
-            "received '2022-02-30'.",
-        ),
+        ("fetch.end=2022-02-30", f"{DATE_RULE}; received '2022-02-30'."),
         ("fetch.symbols=[]", "must have at least 1 item; received []."),
         ("featurize.groups=[]", "must have at least 1 item; received []."),
         ("featurize.windows=[]", "must have at least 2 items; received []."),
