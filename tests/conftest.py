@@ -1,14 +1,19 @@
 """Small markets for the tests, made here so that no test waits for a stage it doesn't test."""
 
+import json
 import os
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import Phase, settings
 
-from tests.project import EVERYTHING, Project
+from tests.project import EVERYTHING, Project, ran
 
 MakeCandles = Callable[..., pd.DataFrame]
 
@@ -53,12 +58,42 @@ def make_candles() -> MakeCandles:
     return random_candles
 
 
+class FirstRun(NamedTuple):
+    """`dvc repro` on the tiny project: where, what it said on stdout and stderr, and how long it took."""
+
+    folder: str
+    log: str
+    seconds: float
+
+
 @pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny project, reproduced once; to be copied, for whoever changes it."""
-    project = Project(tmp_path_factory.mktemp("reproduced"))
-    assert project.reruns() == EVERYTHING
-    return project
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    """Made once, whatever number of pytest's workers ask for it."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # of all workers
+    noted = place / "first_run.json"
+    with FileLock(place / "first_run.lock"):
+        if not noted.exists():
+            made = run_first(Project(tmp_path_factory.mktemp("reproduced")))
+            noted.write_text(json.dumps(made), encoding="utf-8")
+        return FirstRun(*json.loads(noted.read_text(encoding="utf-8")))
+
+
+def run_first(project: Project) -> FirstRun:
+    """Reproduce a project in which nothing has run yet."""
+    begin = time.monotonic()
+    result = project.try_run("dvc", "repro")
+    seconds = time.monotonic() - begin
+    assert result.returncode == 0, result.stderr
+    assert ran(result.stdout) == EVERYTHING
+    return FirstRun(str(project.folder), result.stdout + result.stderr, seconds)
+
+
+@pytest.fixture(scope="session")
+def reproduced(first_run: FirstRun) -> Project:
+    """The tiny project, reproduced once; only to be copied, for all workers share it."""
+    return Project.at(Path(first_run.folder))
 
 
 @pytest.fixture

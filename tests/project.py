@@ -27,18 +27,27 @@ TINY = {
 }
 
 
+def environment_of(folder: Path) -> dict[str, str]:
+    """That of the commands that are run in a project."""
+    return os.environ | {
+        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
+        "LOKY_MAX_CPU_COUNT": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site"),
+    }
+
+
+def ran(log: str) -> list[str]:
+    """The stages that ran, as `dvc repro` names them."""
+    return re.findall(r"^Running stage '(\w+)'", log, re.M)
+
+
 class Project:
     """A scratch copy of the project with a tiny market, and the real `dvc` in it."""
 
     def __init__(self, folder: Path) -> None:
         """Copy what git would hold."""
-        self.folder = folder
-        self.environment = os.environ | {
-            "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
-            "LOKY_MAX_CPU_COUNT": "1",
-            "DVC_NO_ANALYTICS": "1",
-            "DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site"),
-        }
+        self.folder, self.environment = folder, environment_of(folder)
         folders = ["stages", "tools", "data/import"]
         files = [
             *("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".gitattributes"),
@@ -59,19 +68,24 @@ class Project:
         shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
         self.commit()
 
+    @classmethod
+    def at(cls, folder: Path) -> "Project":
+        """The one that lies there already."""
+        project = cls.__new__(cls)
+        project.folder, project.environment = folder, environment_of(folder)
+        return project
+
     def copy(self, folder: Path) -> "Project":
         """The same in another folder, its outputs and its caches too."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
-        copied = Project.__new__(Project)
-        copied.folder = folder
+        copied = Project.at(folder)
         copied.environment = self.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site")}
         return copied
 
     @classmethod
     def of(cls, folder: Path, other: "Project") -> "Project":
         """A clone, which has what the other project has committed and nothing else."""
-        clone = cls.__new__(cls)
-        clone.folder = folder
+        clone = cls.at(folder)
         clone.environment = other.environment | {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site")}
         other.run("git", "clone", "-q", ".", str(folder))
         return clone
@@ -105,7 +119,7 @@ class Project:
 
     def reruns(self) -> list[str]:
         """Reproduce, and name the stages that ran."""
-        return re.findall(r"^Running stage '(\w+)'", self.run("dvc", "repro"), re.M)
+        return ran(self.run("dvc", "repro"))
 
     def outputs(self) -> dict[str, bytes]:
         """Each file of the working tree that isn't committed, by its path; bytecode and .dvc aside."""

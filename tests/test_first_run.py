@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import FirstRun
 from tests.project import EVERYTHING, ROOT, Project
 
 # What DVC itself says of a stage, and at the end.
@@ -15,32 +16,24 @@ OF_DVC = re.compile(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny project, in which nothing has run yet."""
-    return Project(tmp_path_factory.mktemp("first"))
-
-
-@pytest.fixture(scope="module")
-def log(project: Project) -> list[str]:
-    """What the first `dvc repro` says, on stdout and stderr, without DVC's own lines."""
-    result = project.try_run("dvc", "repro")
-    assert result.returncode == 0, result.stderr
+def project(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project after its first run, committed."""
+    project = reproduced.copy(tmp_path_factory.mktemp("first"))
     project.commit()
-    return [line for line in (result.stdout + result.stderr).splitlines() if not OF_DVC.match(line)]
+    return project
 
 
-def test_a_stage_says_in_one_line_what_it_did(log: list[str]):
+def test_a_stage_says_in_one_line_what_it_did(first_run: FirstRun):
     """Libraries say nothing; the last line is the verdict, and where to read more."""
+    log = [line for line in first_run.log.splitlines() if not OF_DVC.match(line)]  # stdout and stderr
+
     assert [line.partition(":")[0] for line in log] == [*EVERYTHING, "Direction"]
     assert log[-1].endswith(" More: results/report.html")
 
 
 @pytest.mark.parametrize(("artifact", "path"), [("model", "models"), ("candles", "data/candles")])
-def test_an_artifact_is_had_from_another_folder(
-    project: Project, log: list[str], tmp_path: Path, artifact: str, path: str
-):
+def test_an_artifact_is_had_from_another_folder(project: Project, tmp_path: Path, artifact: str, path: str):
     """By its name, of the version that a tag names."""
-    assert log
     who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     project.run("git", *who, "tag", "-a", f"{artifact}@v1.0.0", "-m", "first")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from stages.common.environment import ENVIRONMENT_FILE
+from tests.conftest import FirstRun
 from tests.project import EVERYTHING, Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
@@ -30,13 +31,13 @@ class Undisturbed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+def undisturbed(
+    first_run: FirstRun, reproduced: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Undisturbed:
     """A whole run."""
-    project = Project(tmp_path_factory.mktemp("undisturbed"))
+    project = reproduced.copy(tmp_path_factory.mktemp("undisturbed"))
     (project.folder / LOG).touch()
-    begin = time.monotonic()
-    assert project.reruns() == EVERYTHING
-    return Undisturbed(outputs(project), status(project), time.monotonic() - begin)
+    return Undisturbed(outputs(project), status(project), first_run.seconds)
 
 
 @pytest.fixture
