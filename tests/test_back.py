@@ -66,51 +66,46 @@ def go_back(project: Project, answer: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def goes_back(project: Project, before: dict[str, bytes], answer: str = "") -> bool:
-    """Go back; whether all is as it was committed, on a branch."""
+def go_all_the_way_back(project: Project, before: dict[str, bytes], answer: str = "") -> None:
+    """Go back; fail unless all is as it was committed, on a branch."""
     result = go_back(project, answer)
     assert result.returncode == 0, result.stdout + result.stderr
     assert project.run("git", "symbolic-ref", "HEAD").startswith("refs/heads/")
-    return project.run("git", "status", "--porcelain") == "" and outputs(project) == before
+    assert project.run("git", "status", "--porcelain") == ""
+    assert outputs(project) == before
 
 
-@pytest.mark.parametrize("setting", ["fetch.max_jump=0.1", "evaluate.seed=-1"])
+@pytest.mark.parametrize(
+    "setting", ["fetch.max_jump=0.1", pytest.param("evaluate.seed=-1", marks=pytest.mark.slow)]
+)
 def test_back_from_an_experiment_that_failed(shared: tuple[Project, dict[str, bytes]], setting: str):
     """Its setting is in no experiment, so it is asked for."""
     project, before = shared
     assert project.try_run("dvc", "exp", "run", "-S", setting).returncode
 
-    assert goes_back(project, before, "y\n")
+    go_all_the_way_back(project, before, "y\n")
 
 
-def test_back_from_an_experiment(shared: tuple[Project, dict[str, bytes]]):
-    """Nothing is asked: its settings are kept as the experiment's."""
-    project, before = shared
-    project.run("dvc", "exp", "run", "-S", "evaluate.seed=7")
-    assert "seed: 7" in (project.folder / "params.yaml").read_text(encoding="utf-8")
-
-    assert goes_back(project, before)
-
-
-@pytest.mark.parametrize("answer", ["", "n\n"])
-def test_an_edit_stays_unless_the_answer_is_yes(shared: tuple[Project, dict[str, bytes]], answer: str):
+def test_an_edit_stays_unless_the_answer_is_yes(shared: tuple[Project, dict[str, bytes]]):
     """Nothing has changed then; a program that asks nobody gets no answer."""
     project, before = shared
     project.append("params.yaml", "# a thought\n")
     edited = outputs(project)
 
-    result = go_back(project, answer)
+    for answer in ("", "n"):
+        result = go_back(project, f"{answer}\n" if answer else "")
 
-    assert result.returncode == 1
-    assert "+# a thought" in result.stdout
-    assert (
-        result.stderr
-        == f"error: the answer must be y to go back; received {answer.strip()!r}. All is as it was.\n"
-    )
-    assert outputs(project) == edited
-    assert goes_back(project, before, "yes\n")
+        assert result.returncode == 1
+        assert "+# a thought" in result.stdout
+        assert (
+            result.stderr
+            == f"error: the answer must be y to go back; received {answer!r}. All is as it was.\n"
+        )
+        assert outputs(project) == edited
+    go_all_the_way_back(project, before, "yes\n")
 
 
+@pytest.mark.slow
 def test_git_sees_what_a_failed_experiment_changed(shared: tuple[Project, dict[str, bytes]]):
     """Also where the file's size is the same, time after time; and git's own checkout undoes it."""
     project, before = shared
@@ -155,7 +150,7 @@ def test_back_where_nothing_was_ever_run(shared: tuple[Project, dict[str, bytes]
     clone = Project.of(tmp_path / "clone", project)
     clone.run("dvc", "exp", "run", "-S", "task=volatility")
 
-    assert goes_back(clone, before)
+    go_all_the_way_back(clone, before)
 
 
 def test_back_without_a_stage_that_ran(shared: tuple[Project, dict[str, bytes]]):
@@ -163,7 +158,7 @@ def test_back_without_a_stage_that_ran(shared: tuple[Project, dict[str, bytes]])
     project, before = shared
     assert project.try_run("dvc", "exp", "run", "-S", "fetch.source=file").returncode
 
-    assert goes_back(project, before, "y\n")
+    go_all_the_way_back(project, before, "y\n")
 
 
 def in_stage(project: Project, stage: str, seed: int, end: Callable[[int], None]) -> None:
@@ -204,6 +199,23 @@ def test_back_from_a_run_that_was_ended(project: Project, stage: str, kind: sign
     before = outputs(project)
     in_stage(project, stage, AFTER_TASK.index(stage), lambda group: os.killpg(group, kind))
 
-    assert goes_back(project, before, "y\n")
+    go_all_the_way_back(project, before, "y\n")
     project.run("dvc", "exp", "run", "-S", "evaluate.seed=7")
-    assert goes_back(project, before)
+    assert "seed: 7" in (project.folder / "params.yaml").read_text(encoding="utf-8")
+    go_all_the_way_back(project, before)  # nothing is asked: its settings are kept as the experiment's
+    stays_detached(project)
+
+
+def stays_detached(project: Project) -> None:
+    """Leave the branch by hand, after a run that ended; fail unless a way back leaves it at that."""
+    project.run("git", "checkout", "-q", "--detach")
+    project.append("README.md", "\nAn own commit.\n")
+    project.commit()
+    own = project.run("git", "rev-parse", "HEAD")
+
+    result = go_back(project, "")
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "git is on" not in result.stdout
+    assert project.try_run("git", "symbolic-ref", "-q", "HEAD").returncode == 1
+    assert project.run("git", "rev-parse", "HEAD") == own

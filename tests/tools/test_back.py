@@ -1,6 +1,8 @@
 """The way back to a branch, in a small repository whose refs are set as DVC 3.67.1 leaves them."""
 
+import os
 import subprocess
+import time
 from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import InputError
+from stages.common.params import make_git_look
 from tools import back
 from tools.back import BEGAN_AT, CHANGES, branch_left, to_branch
 
@@ -84,6 +87,25 @@ def test_a_clone_of_a_tag_stays(repository, monkeypatch):
     begin_a_run()
 
     assert branch_left() is None
+
+
+def test_git_sees_a_change_of_the_same_size_and_time(repository):
+    """As `-S` can leave it: without a new look git takes it for none, and `git checkout` undoes nothing."""
+    params, an_hour_ago = repository / "params.yaml", time.time() - 3600
+    git("config", "core.trustctime", "false")
+    for seed in (1, 2):
+        params.write_text(f"seed: {seed}\n", encoding="utf-8")
+        os.utime(params, (an_hour_ago, an_hour_ago))
+        if seed == 1:
+            git("add", "params.yaml")
+            commit("settings")
+    assert git("status", "--porcelain") == ""
+
+    make_git_look("params.yaml")
+
+    assert git("status", "--porcelain") == "M params.yaml"
+    git("checkout", "HEAD", "--", "params.yaml")
+    assert params.read_text(encoding="utf-8") == "seed: 1\n"
 
 
 @pytest.mark.parametrize("refused", [True, False])
