@@ -167,27 +167,6 @@ def test_true_range_goes_through_everything(project):
     assert metrics["test"]["width"] > 0
 
 
-@pytest.mark.slow
-def test_every_try_is_counted(project):
-    """Other settings, of the strategy too, stand in one table, and one that the cache served as it was."""
-    project.set_params({"train.offset": "none"})
-    assert project.reruns() == ["train", "evaluate"]
-    metrics = json.loads((project.folder / "results/metrics.json").read_text(encoding="utf-8"))
-    project.set_params({"evaluate.cost_bps": 50.0})
-    assert project.reruns() == ["evaluate"]
-    project.set_params({"evaluate.cost_bps": 5.0})
-    assert project.reruns() == []
-
-    report = project.run("python", "-m", "tools.trials")
-
-    row = r"^\| direction.*, train\.offset=none.*, evaluate\.cost_bps=(\S+) \|.* (\S+) \|$"
-    net_sharpe = dict(re.findall(row, report, re.M))
-    assert net_sharpe.keys() == {"5.0", "50.0"}
-    assert net_sharpe["5.0"] == f"{metrics['test']['net_sharpe']:z.2f}" != net_sharpe["50.0"]
-    assert "train.offset=baseline" in report
-    assert "Probability of backtest overfitting" in report
-
-
 @pytest.mark.parametrize(
     "break_it",
     [

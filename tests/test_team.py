@@ -113,7 +113,7 @@ def ssh(folder: Path) -> Iterator[int]:
 Settings = dict[str, str]
 
 
-@pytest.fixture(params=["folder", "s3", "ssh"])
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.slow), "s3", "ssh"])
 def store(request, tmp_path: Path) -> Iterator[tuple[Settings, Settings]]:
     """The settings of a remote: those that the team commits, and those that each one keeps."""
     if request.param == "folder":
