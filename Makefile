@@ -31,7 +31,6 @@ $(INSTALLED): requirements.txt
 	@touch $@
 
 $(READY): $(INSTALLED)
-	@mkdir -p data/import/file
 	@$(IN_VENV) python -m tools.site_cache
 
 repro: $(READY)  ## set up, check params.yaml, run what has changed

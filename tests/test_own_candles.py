@@ -41,6 +41,26 @@ def test_own_candles_go_with_the_project(project: Project, tmp_path: Path):
     assert clone.run("git", "status", "--porcelain") == ""
 
 
+def test_a_clone_without_the_candles_leaves_them_as_they_are(project: Project, tmp_path: Path):
+    """Set up before they came: DVC would commit an empty folder in their place, whatever it runs."""
+    clone = Project.of(tmp_path / "clone", project)
+    clone.make(".venv/site-cache")
+    project.run("dvc", "add", "data/import/file")
+    project.run("dvc", "remote", "add", "-d", "store", str(tmp_path / "store"))
+    project.commit()
+    project.run("dvc", "push")
+    clone.run("git", "pull", "-q")
+
+    clone.try_run("dvc", "exp", "run", "-S", "fetch.source=simulated", "-S", "fetch.max_jump=0.1")
+
+    assert clone.run("git", "status", "--porcelain", "data/import") == ""
+    clone.run("git", "checkout", "-q", "params.yaml")
+    without = clone.try_run("dvc", "repro", "fetch")
+    assert "missing data 'source': data/import/file" in without.stderr
+    clone.run("dvc", "pull", "data/import/file")
+    assert (clone.folder / "data/import/file/BTC-USDT.csv").exists()
+
+
 @pytest.mark.slow
 def test_own_candles_that_arent_added_are_named(project: Project):
     """A temporary folder has what git and DVC track; --copy-paths brings more, and git sees the file."""
