@@ -19,11 +19,20 @@ WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
 PASSING = ("refs/exps/exec/", "refs/stash")  # names of commits that git or DVC may drop by themselves
 # The commit at which DVC began to run an experiment, and its changes; DVC removes them when a run ends.
 BEGAN_AT, CHANGES = "refs/exps/exec/EXEC_BASELINE", "refs/exps/exec/EXEC_MERGE"
+# What git keeps while something is under way, and what that is; a rebase may pick cherries.
+UNDER_WAY = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
 
 
 def main() -> None:
     """Bring back params.yaml, dvc.lock and all results; ask first where that loses an edit for good."""
     need("dvc")
+    refuse_halfway()
     with ExitStack() as locks:
         for path in LOCKS.glob("stages.*"):
             keep_still(locks, path)
@@ -38,6 +47,16 @@ def main() -> None:
     if others:
         files = ", ".join(others)
         print(f"note: {files} differ from the commit, because code or added data does; see `git status`.")
+
+
+def refuse_halfway() -> None:
+    """Raise InputError amid a merge or its like: what git has put together isn't committed yet."""
+    for name, kind in UNDER_WAY.items():
+        if Path(output_of("git", "rev-parse", "--git-path", name).strip()).exists():
+            raise InputError(
+                f"no {kind} may be under way while all is brought back; received one: finish it, or give "
+                f"it up by `git {kind} --abort`."
+            )
 
 
 def keep_still(locks: ExitStack, path: Path) -> None:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from io import StringIO
 from pathlib import Path
 
@@ -106,6 +106,45 @@ def test_git_sees_a_change_of_the_same_size_and_time(repository):
     assert git("status", "--porcelain") == "M params.yaml"
     git("checkout", "HEAD", "--", "params.yaml")
     assert params.read_text(encoding="utf-8") == "seed: 1\n"
+
+
+def begin_a_change(*command: str) -> str:
+    """A git command that ends in a conflict, of params.yaml; the file as git has left it then."""
+    params = Path("params.yaml")
+    for seed, branch in ((1, "main"), (2, "other"), (3, "main")):
+        git("checkout", "-q", *(["-b"] if branch == "other" else []), branch)
+        params.write_text(f"seed: {seed}\n", encoding="utf-8")
+        git("add", "params.yaml")
+        commit(f"seed {seed}")
+    with suppress(subprocess.CalledProcessError):
+        git(*command)
+    return params.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("merge", ["merge", "other"]),
+        ("cherry-pick", ["cherry-pick", "other"]),
+        ("revert", ["revert", "--no-edit", "HEAD~1"]),
+        ("rebase", ["rebase", "other"]),
+        ("rebase", ["rebase", "--apply", "other"]),
+    ],
+)
+def test_half_a_merge_is_left_alone(kind, command):
+    """What git has put together would go, and the commit would lose the other branch's settings."""
+    half = begin_a_change(*command)
+    before = git("status", "--porcelain", "--branch")
+
+    with pytest.raises(InputError) as caught:
+        back.main()
+
+    assert str(caught.value) == (
+        f"no {kind} may be under way while all is brought back; received one: finish it, or give it up by "
+        f"`git {kind} --abort`."
+    )
+    assert Path("params.yaml").read_text(encoding="utf-8") == half
+    assert git("status", "--porcelain", "--branch") == before
 
 
 @pytest.mark.parametrize("refused", [True, False])
