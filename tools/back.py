@@ -41,6 +41,11 @@ def main() -> None:
         output_of("git", "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", ".dvc/tmp")  # DVC's own
         if branch:
             to_branch(branch)
+        elif commit := lone_commit():
+            print(
+                f"note: a run that was killed had left git on no branch, so {commit} is on none: "
+                "`git branch NAME` keeps it."
+            )
         restore()
     show("dvc", "repro")
     others = output_of("git", "diff", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
@@ -75,14 +80,18 @@ def branch_left() -> str | None:
 
     None where git is on a branch, or whoever has left it did so by himself.
     """
-    if succeeds("git", "symbolic-ref", "-q", "HEAD") or not all(
-        succeeds("git", "rev-parse", "-q", "--verify", name) for name in (BEGAN_AT, "@{-1}")
-    ):
+    if not was_left() or not succeeds("git", "rev-parse", "-q", "--verify", "@{-1}"):
         return None
     began = output_of("git", "rev-parse", BEGAN_AT).strip()
     branch = output_of("git", "rev-parse", "--symbolic-full-name", "@{-1}").strip()
     is_left = branch and output_of("git", "rev-parse", branch).strip() == began
     return branch if is_left and is_where_a_run_was(began) else None
+
+
+def was_left() -> bool:
+    """Whether git is on no branch, and a run that was killed may have left it so."""
+    on_branch = succeeds("git", "symbolic-ref", "-q", "HEAD")
+    return not on_branch and succeeds("git", "rev-parse", "-q", "--verify", BEGAN_AT)
 
 
 def is_where_a_run_was(began: str) -> bool:
@@ -91,6 +100,14 @@ def is_where_a_run_was(began: str) -> bool:
     here, parents, subject = log.splitlines()[:3]
     is_experiment = parents == began and subject.startswith("dvc: commit experiment ")
     return here == f"commit {began}" or is_experiment
+
+
+def lone_commit() -> str | None:
+    """The commit on which git is since a run was killed, if it is on no branch and has no tag."""
+    kept = ("refs/heads", "refs/remotes", "refs/tags")
+    if not was_left() or output_of("git", "for-each-ref", "--contains=HEAD", *kept):
+        return None
+    return output_of("git", "log", "-1", "--format=%h (%s)").strip()
 
 
 def to_branch(branch: str) -> None:

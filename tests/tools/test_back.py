@@ -12,7 +12,7 @@ import pytest
 from stages.common.errors import InputError
 from stages.common.params import make_git_look
 from tools import back
-from tools.back import BEGAN_AT, CHANGES, branch_left, to_branch
+from tools.back import BEGAN_AT, CHANGES, branch_left, lone_commit, to_branch
 
 
 def git(*arguments: str) -> str:
@@ -69,6 +69,7 @@ def test_a_commit_of_ones_own_stays_after_a_run_that_ended():
     commit("own")
 
     assert branch_left() is None
+    assert lone_commit() is None
 
 
 def test_a_commit_of_ones_own_stays_after_a_run_that_was_killed():
@@ -77,6 +78,9 @@ def test_a_commit_of_ones_own_stays_after_a_run_that_was_killed():
     commit("own")
 
     assert branch_left() is None
+    assert lone_commit() == git("log", "-1", "--format=%h (own)")
+    git("branch", "kept")
+    assert lone_commit() is None
 
 
 def test_a_clone_of_a_tag_stays(repository, monkeypatch):
@@ -87,6 +91,7 @@ def test_a_clone_of_a_tag_stays(repository, monkeypatch):
     begin_a_run()
 
     assert branch_left() is None
+    assert lone_commit() is None
 
 
 def test_git_sees_a_change_of_the_same_size_and_time(repository):
