@@ -130,6 +130,29 @@ def test_candles_of_ones_own_stay(project: Project):
     assert (folder / "ETH-USDT.csv").read_text(encoding="utf-8") == "new"
 
 
+def test_what_else_an_older_experiment_brought_is_named(project: Project):
+    """`dvc exp apply` brings its code, too, which may be one's own: it stays, and is told."""
+    project.run("dvc", "exp", "run", "--name", "older", "-S", "evaluate.seed=7")
+    project.run("git", "checkout", "params.yaml", "dvc.lock", "results")
+    for name in ("tools/check.py", ".dvc/config"):
+        project.append(name, "# newer\n")
+    project.commit()
+    project.run("dvc", "exp", "apply", "older")
+
+    result = go_back(project, "")
+
+    assert result.returncode == 0, result.stderr
+    note = (
+        "note: these differ from the commit, and stay so: .dvc/config, tools/check.py. "
+        "`git restore FILE` brings one back (`dvc checkout FILE` what a .dvc file names), then `make back` "
+        "the results.\n"
+    )
+    assert note in result.stdout
+    project.run("git", "restore", ".dvc/config", "tools/check.py")
+    assert "note:" not in go_back(project, "").stdout
+    assert project.run("git", "status", "--porcelain") == ""
+
+
 def test_a_stage_that_still_runs_is_named(shared: tuple[Project, dict[str, bytes]]):
     """It would write over what is brought back; nothing is done before it has ended."""
     project, _ = shared

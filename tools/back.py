@@ -1,7 +1,8 @@
 """Brings back what is committed, however a run ended: `make back`.
 
 After an experiment, Ctrl-C or `kill -9`, params.yaml, dvc.lock and results may be of different runs. What
-the cache lacks of the committed run is reproduced. Code, and what `dvc add` has added, stay as they are.
+the cache lacks of the committed run is reproduced. All else that git tracks, and what `dvc add` has added,
+stays as it is; what isn't as committed is named.
 """
 
 import subprocess
@@ -47,11 +48,15 @@ def main() -> None:
                 "`git branch NAME` keeps it."
             )
         restore()
+    if own := differing(*(f":(exclude){path}" for path in WRITTEN_BY_DVC)):
+        print(
+            f"note: these differ from the commit, and stay so: {own}. `git restore FILE` brings one back "
+            "(`dvc checkout FILE` what a .dvc file names), then `make back` the results.",
+            flush=True,
+        )
     show("dvc", "repro")
-    others = output_of("git", "diff", "--name-only", "HEAD", "--", *WRITTEN_BY_DVC).splitlines()
-    if others:
-        files = ", ".join(others)
-        print(f"note: {files} differ from the commit, because code or added data does; see `git status`.")
+    if others := differing(*WRITTEN_BY_DVC):
+        print(f"note: {others} differ from the commit, because code or added data does; see `git status`.")
 
 
 def refuse_halfway() -> None:
@@ -154,6 +159,12 @@ def restore() -> None:
     show("git", "checkout", "HEAD", "--", *committed)
     # Not all that DVC knows: candles in a folder that was added may be newer than what it has of them.
     show("dvc", "checkout", "--force", "--allow-missing", "--quiet", "dvc.yaml")
+
+
+def differing(*paths: str) -> str:
+    """Files that git tracks and that aren't as committed, of these paths."""
+    diff = output_of("git", "-c", "core.quotepath=off", "diff", "--name-only", "HEAD", "--", *paths)
+    return ", ".join(diff.splitlines())
 
 
 def show(*command: str) -> None:
