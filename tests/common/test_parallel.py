@@ -1,10 +1,24 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import joblib
+import psutil
 import pytest
 
 from stages.common.errors import InputError
 from stages.common.parallel import parallel_map
+
+SINGLE = "on a single core there is a single process"
+WAIT = """
+import time
+from stages.common.errors import run
+from stages.common.parallel import parallel_map
+
+run(lambda: parallel_map(time.sleep, [60] * 6, "wait"))
+"""
 
 
 def end_elsewhere(test_process: int) -> None:
@@ -13,8 +27,34 @@ def end_elsewhere(test_process: int) -> None:
         os._exit(9)
 
 
-@pytest.mark.skipif(joblib.cpu_count() < 2, reason="on a single core there is a single process")
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason=SINGLE)
 def test_a_process_that_was_killed_is_one_line():
     """Most often the memory was too little: the line says so, and what helps."""
     with pytest.raises(InputError, match=r"^label must have the memory .*LOKY_MAX_CPU_COUNT=1"):
         parallel_map(end_elsewhere, [os.getpid()] * 2, "label")
+
+
+@pytest.mark.skipif(joblib.cpu_count() < 2, reason=SINGLE)
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a group of processes")
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.4, 1.5])
+def test_ctrl_c_is_one_line_of_all_processes(seconds):
+    """Also of those that are just starting, and can't know yet what to say. They end with it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAIT],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Tests that run in the background may ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    parent = psutil.Process(process.pid)
+    while not any("popen_loky" in " ".join(child.cmdline()) for child in parent.children()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+
+    _, said = process.communicate(timeout=50)  # once all that could write there have ended
+
+    assert said == "error: stopped.\n"
+    assert process.returncode == 1
