@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 from contextlib import nullcontext
@@ -338,6 +339,21 @@ def test_trials_have_the_names_of_their_experiments():
         [],
         [],
     ]
+
+
+def test_the_committed_run_is_head(workspace, capsys):
+    """It is no experiment's, and would have no name at all."""
+    outs = [{"path": path, "md5": hashed} for path, hashed in workspace.score("one").items()]
+    deps = [{"path": PREDICTIONS, "md5": "one"}, {"path": LABELS, "md5": "labels"}]
+    params = {"params.yaml": {"task": "direction", "evaluate": {"cost_bps": 5.0, "seed": 1}}}
+    experiment("any", {"deps": deps, "params": params, "outs": outs})
+    workspace.score("two")
+
+    tool.main()
+
+    table = capsys.readouterr().out
+    assert re.search(r"^\| direction, predictions one \| HEAD \|", table, re.M)
+    assert re.search(r"^\| direction, predictions two \| workspace \|", table, re.M)
 
 
 def test_experiments_without_scores_are_named(workspace, capsys, monkeypatch):

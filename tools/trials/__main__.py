@@ -9,7 +9,8 @@ A forecast is a data/predictions.parquet with its data/labels, and counts once i
 often it was made or scored. A trial is a forecast traded by one setting of the strategy (evaluate.*, less
 what the bootstrap alone uses), and counts once in the deflated Sharpe ratio and the probability of
 overfitting. Of one that was scored more than once, say by other code, the run that wrote
-results/by_time.parquet is shown, or else the newest. A trial has the names of the experiments that hold it.
+results/by_time.parquet is shown, or else the newest. A trial has the names of the experiments that hold it,
+and HEAD, if it is what is committed.
 
 Forecasts on other rows of the same market, as another label.horizon, split.test_bars or an hour of
 fetch.end make them, or with a symbol more or less, are told by their number alone. Other symbols and
@@ -28,7 +29,7 @@ from stages.common.errors import InputError, run
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, md5
 from tools.trials.cache import Run, makers_of, read_runs
 from tools.trials.known import once, read_known
-from tools.trials.names import names_of, read_experiments
+from tools.trials.names import names_of, read_experiments, read_head
 from tools.trials.overlap import overlaps, same_test
 from tools.trials.table import Beside, report
 from tools.workspace import open_repo
@@ -53,7 +54,7 @@ def main() -> None:
             "evaluate enters it); received none."
         )
     counted = [trial for trial in trials if same_test(trial, current)]
-    names = names_of(experiments, [each.trial for each in known])
+    names = names_of(read_head() | experiments, [each.trial for each in known])
     names[current.identity].insert(0, "workspace")
     oldest_ns = min([each.scored_ns for each in known] + [scoring.noted_ns for scoring in scorings])
     n_gone_here, n_gone_elsewhere = n_gone([*scorings, *experiments.values()], trials, counted)

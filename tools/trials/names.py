@@ -19,14 +19,26 @@ def read_experiments(repo: Repo) -> dict[str, Run]:
     """
     found = {}
     for experiment in sorted(exp_refs(repo.scm), key=str):
-        lock, name = read_lock(str(experiment)), experiment.name
-        if "evaluate" not in lock:
-            continue
-        with as_written(f"dvc.lock of the experiment {name}", f"`dvc exp remove {name}`"):
-            scoring = run_of(lock["evaluate"])
-        if scoring.has_scores:
+        name = experiment.name
+        if scoring := scoring_at(str(experiment), f"the experiment {name}", f"`dvc exp remove {name}`"):
             found[name] = scoring
     return found
+
+
+def read_head() -> dict[str, Run]:
+    """The committed run of evaluate, by its name, HEAD; nothing where there is none."""
+    scoring = scoring_at("HEAD", "HEAD", "`dvc repro` and a commit")
+    return {"HEAD": scoring} if scoring else {}
+
+
+def scoring_at(revision: str, whose: str, remedy: str) -> Run | None:
+    """The run of evaluate that a commit's dvc.lock has, if it has one that scored."""
+    lock = read_lock(revision)
+    if "evaluate" not in lock:
+        return None
+    with as_written(f"dvc.lock of {whose}", remedy):
+        scoring = run_of(lock["evaluate"])
+    return scoring if scoring.has_scores else None
 
 
 def names_of(experiments: Mapping[str, Run], trials: Iterable[Trial]) -> Names:
