@@ -147,6 +147,8 @@ def test_an_experiment_asks_the_other_question(project):
     assert "- this change: Volatility" in page
     assert "| task" in page
     assert "| test.skill_pct" in page
+    assert page.count("| HEAD ") == 2
+    assert project.run("git", "rev-parse", "HEAD").strip() not in page
 
     trials = project.run("python", "-m", "tools.trials")
     assert re.findall(r"^\| (direction|volatility)", trials, re.M)

@@ -26,8 +26,11 @@ def main() -> None:
     after = Path(METRICS).read_text(encoding="utf-8")
     start = start_of_branch(base)
     before = output_of("git", "show", f"{start}:{METRICS}")
-    params = output_of("dvc", "params", "diff", "--md", start)
-    metrics = output_of("dvc", "metrics", "diff", "--md", start)
+    heading = base.ljust(len(start))
+    params, metrics = (
+        output_of("dvc", kind, "diff", "--md", start).replace(start, heading)
+        for kind in ("params", "metrics")
+    )
     print(summary(base, before, after, params, metrics), end="")
 
 
