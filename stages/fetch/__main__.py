@@ -8,8 +8,9 @@ from stages.common.errors import run
 from stages.common.outputs import alone, fresh_folder
 from stages.common.params import load_params
 from stages.common.tables import file_name, write_table
-from stages.fetch.clean import clean, in_one_line, receipt
+from stages.fetch.clean import clean
 from stages.fetch.params import FetchParams
+from stages.fetch.receipt import in_one_line, receipt
 
 
 def main() -> None:

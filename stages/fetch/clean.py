@@ -1,18 +1,17 @@
-"""What a candle must be, whatever its source; and the receipt of what was fetched.
+"""What a candle must be, whatever its source.
 
-What can be mended without a doubt is, and the receipt says so: order, rows that came twice, rows that are
-no candles. What can't is refused.
+What can be mended without a doubt is, and told: order, rows that came twice, rows that are no candles.
+What can't is refused.
 """
 
-import hashlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from stages.common.bars import Bools, Floats, bar_length
 from stages.common.errors import InputError
-from stages.fetch.grid import NIL, holes, off_grid, phase_of
+from stages.fetch.grid import holes, off_grid, phase_of
 from stages.fetch.params import JUMP, FetchParams
 
 PRICES = ["open", "high", "low", "close"]
@@ -45,6 +44,13 @@ class Cleaned(NamedTuple):
     broken: list[dict[str, str]]
     suspect: list[dict[str, str]]
     n_widened: int
+
+
+class Jump(NamedTuple):
+    """The first candle after a jump of the price level, and how many times apart the two levels lie."""
+
+    open_time: pd.Timestamp
+    times: float
 
 
 def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
@@ -205,21 +211,18 @@ def times_apart(candles: pd.DataFrame) -> Floats:
     return apart
 
 
-def jumps(candles: pd.DataFrame) -> list[dict[str, Any]]:
-    """Where the price level jumps, for the receipt: the first candle after each, how many times apart."""
+def jumps(candles: pd.DataFrame) -> list[Jump]:
+    """Where the price level jumps, in time's order."""
     apart = times_apart(candles)
-    return [
-        {"open_time": candles["open_time"].iloc[row].isoformat(), "times": float(apart[row])}
-        for row in np.flatnonzero(apart > JUMP)
-    ]
+    return [Jump(candles["open_time"].iloc[row], float(apart[row])) for row in np.flatnonzero(apart > JUMP)]
 
 
 def check_jumps(candles: pd.DataFrame, symbol: str, params: FetchParams) -> None:
     """Raise InputError where a jump is wider than fetch.max_jump."""
     too_wide = [
-        f"by a factor of {jump['times']:.6g} at {jump['open_time']}"
+        f"by a factor of {jump.times:.6g} at {jump.open_time.isoformat()}"
         for jump in jumps(candles)
-        if jump["times"] > params.max_jump
+        if jump.times > params.max_jump
     ]
     if too_wide:
         raise InputError(
@@ -240,7 +243,7 @@ def breaks_any(rules: dict[str, Bools]) -> Bools:
 
 
 def listed(table: pd.DataFrame, rules: dict[str, Bools]) -> list[dict[str, str]]:
-    """The rows that break a rule, and the first one that each breaks, for the receipt."""
+    """The rows that break a rule, and the first one that each breaks."""
     rows = np.flatnonzero(breaks_any(rules))
     first = np.argmax([breaks[rows] for breaks in rules.values()], axis=0)
     found, names = table.iloc[rows], [*rules]
@@ -264,14 +267,6 @@ def check_few(table: pd.DataFrame, rules: dict[str, Bools], symbol: str) -> None
         )
 
 
-def gaps(open_time: pd.Series, params: FetchParams) -> list[dict[str, Any]]:
-    """The holes, for the receipt."""
-    return [
-        {"start": start.isoformat(), "missing_bars": n_bars}
-        for start, n_bars in zip(*holes(open_time, params), strict=True)
-    ]
-
-
 def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
     """Raise InputError where a gap is longer than fetch.max_gap_bars.
 
@@ -289,76 +284,3 @@ def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
             f"fetch.end, {params.end}; received {params.max_gap_bars}, while it lacks "
             f"{some_of(too_long)}."
         )
-
-
-def content_sha256(candles: pd.DataFrame) -> str:
-    """SHA-256 of the columns' bytes one after the other, in the order of COLUMNS.
-
-    Little-endian; open_time as int64 milliseconds since 1970, the others as float64.
-    """
-    digest = hashlib.sha256(candles["open_time"].to_numpy("datetime64[ms]").astype("<i8").tobytes())
-    for name in COLUMNS[1:]:
-        digest.update(candles[name].to_numpy("<f8").tobytes())
-    return digest.hexdigest()
-
-
-def receipt(cleaned: dict[str, Cleaned], params: FetchParams) -> dict[str, Any]:
-    """What was asked for, and what each symbol's candles are: equal rows, equal receipt.
-
-    Says neither when nor from which address they were fetched, nor how rough the way was.
-    """
-    return {
-        "source": {params.source: getattr(params, params.source).model_dump()},
-        "timeframe": params.timeframe,
-        "start": params.start_time.isoformat(),
-        "end": params.end_time.isoformat(),
-        "symbols": {symbol: entry(found, params) for symbol, found in cleaned.items()},
-    }
-
-
-def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
-    """A symbol's part of the receipt.
-
-    Order and repetition are facts of a file; elsewhere they would be accidents of the transfer.
-    """
-    opens = found.candles["open_time"]
-    facts = {
-        "rows": len(opens),
-        "first": opens.iloc[0].isoformat(),
-        "last": opens.iloc[-1].isoformat(),
-        "phase": str(phase_of(opens, bar_length(params.timeframe))),
-        "gaps": gaps(opens, params),
-        "jumps": jumps(found.candles),
-        "broken_rows_left_out": found.broken,
-        "suspect_rows_kept": found.suspect,
-        "highs_or_lows_widened": found.n_widened,
-        "sha256": content_sha256(found.candles),
-    }
-    if params.source == "file":
-        facts["duplicate_rows_dropped"] = found.n_duplicates
-        facts["out_of_order_rows_sorted"] = found.n_out_of_order
-    return facts
-
-
-def in_one_line(facts: dict[str, Any]) -> str:
-    """A symbol's part of the receipt, for a person."""
-    missing = sum(gap["missing_bars"] for gap in facts["gaps"])
-    counts = {
-        "jump{} of the price level": len(facts["jumps"]),
-        "broken row{} left out": len(facts["broken_rows_left_out"]),
-        "suspect row{} kept": len(facts["suspect_rows_kept"]),
-        "candle{} widened by a rounding error": facts["highs_or_lows_widened"],
-        "duplicate row{} dropped": facts.get("duplicate_rows_dropped", 0),
-        "row{} put in order": facts.get("out_of_order_rows_sorted", 0),
-    }
-    late = "" if facts["phase"] == str(NIL) else f", bars open {facts['phase']} later than usual"
-    return (
-        f"{counted(facts['rows'], 'candle{}')}, {facts['first']} to {facts['last']}, "
-        f"{missing:,} missing in {counted(len(facts['gaps']), 'gap{}')}{late}"
-        + "".join(f", {counted(count, what)}" for what, count in counts.items() if count)
-    )
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things; `what` has {} where more than one has an s."""
-    return f"{count:,} {what.format('' if count == 1 else 's')}"

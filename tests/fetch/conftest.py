@@ -25,6 +25,14 @@ def fetch_settings(**changes: Any) -> dict[str, Any]:
     return {**block, "start": "2022-01-03", "end": "2022-01-10", **changes}
 
 
+def changed(candles: pd.DataFrame, row: int, **values: Any) -> pd.DataFrame:
+    """The candles with one row changed."""
+    candles = candles.copy()
+    for name, value in values.items():
+        candles.loc[row, name] = value
+    return candles
+
+
 @pytest.fixture
 def make_params() -> MakeParams:
     """`make_params(end="2022-02-01")` gives valid settings."""

@@ -1,9 +1,4 @@
-import hashlib
-import json
 import re
-import struct
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,22 +9,11 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.fetch.clean import (
-    COLUMNS,
-    N_SHOWN,
-    ON_GRID,
-    OTHER_STEPS,
-    PRICES,
-    Cleaned,
-    clean,
-    content_sha256,
-    gaps,
-    in_one_line,
-    receipt,
-)
+from stages.fetch.clean import COLUMNS, N_SHOWN, ON_GRID, OTHER_STEPS, PRICES, Jump, clean, jumps
+from stages.fetch.grid import holes, phase_of
 from stages.fetch.params import JUMP, FetchParams
 from tests.conftest import MakeCandles, random_candles
-from tests.fetch.conftest import MakeParams, fetch_settings
+from tests.fetch.conftest import MakeParams, changed, fetch_settings
 
 SYMBOL = "BTC/USDT"
 HOUR = pd.Timedelta("1h")
@@ -58,14 +42,6 @@ BROKEN = [
 ]
 
 
-def changed(candles: pd.DataFrame, row: int, **values: Any) -> pd.DataFrame:
-    """The candles with one row changed."""
-    candles = candles.copy()
-    for name, value in values.items():
-        candles.loc[row, name] = value
-    return candles
-
-
 def without(candles: pd.DataFrame, *rows: int) -> pd.DataFrame:
     """The candles less some rows."""
     return candles.drop(index=[*rows]).reset_index(drop=True)
@@ -79,11 +55,6 @@ def refusal(candles: pd.DataFrame, params: FetchParams = WEEK) -> str:
     assert "\n" not in message
     assert SYMBOL in message
     return message
-
-
-def hours(gap: dict[str, Any]) -> list[pd.Timestamp]:
-    """The times of the candles that a gap lacks."""
-    return [pd.Timestamp(gap["start"]) + HOUR * k for k in range(gap["missing_bars"])]
 
 
 def test_sound_candles_stay_as_they_are(make_candles: MakeCandles):
@@ -275,26 +246,22 @@ def scaled(candles: pd.DataFrame, times: float, first: int, last: int) -> pd.Dat
     return candles
 
 
-def facts_of(candles: pd.DataFrame, params: FetchParams = WEEK) -> dict[str, Any]:
-    """What the receipt says of these candles."""
-    return receipt({SYMBOL: clean(candles, SYMBOL, params)}, params)["symbols"][SYMBOL]
+def kept_jumps(candles: pd.DataFrame, params: FetchParams = WEEK) -> list[Jump]:
+    """The jumps of these candles, all of which `clean` keeps."""
+    found = clean(candles, SYMBOL, params).candles
+    assert_frame_equal(found, candles, check_exact=True)
+    return jumps(found)
 
 
 @pytest.mark.parametrize("last", [50, 51, 99])
 @pytest.mark.parametrize("times", [2.0, 4.5, 1 / 2, 1 / 4.5])
-def test_a_jump_of_the_price_level_is_kept_and_told(make_candles: MakeCandles, times: float, last: int):
-    """For a bar, for two, or for good: each void between neighbours stands in the receipt and the line."""
-    candles = scaled(make_candles(100), times, 50, last)
+def test_a_jump_of_the_price_level_is_kept_and_found(make_candles: MakeCandles, times: float, last: int):
+    """For a bar, for two, or for good: wherever the ranges of two neighbours lie so far apart."""
+    found = kept_jumps(scaled(make_candles(100), times, 50, last))
 
-    facts = facts_of(candles)
-
-    hours_told = [(pd.Timestamp(jump["open_time"]) - MONDAY) // HOUR for jump in facts["jumps"]]
-    assert hours_told == [50, last + 1][: 1 if last == 99 else 2]
-    for jump in facts["jumps"]:
-        assert jump["times"] == pytest.approx(max(times, 1 / times), rel=0.05)
-    assert facts["sha256"] == content_sha256(candles)
-    counted = "1 jump" if len(hours_told) == 1 else "2 jumps"
-    assert f", {counted} of the price level" in in_one_line(facts)
+    assert [(jump.open_time - MONDAY) // HOUR for jump in found] == [50, last + 1][: 1 if last == 99 else 2]
+    for jump in found:
+        assert jump.times == pytest.approx(max(times, 1 / times), rel=0.05)
 
 
 @pytest.mark.parametrize("last", [50, 51, 99])
@@ -325,8 +292,8 @@ def test_a_jump_within_a_candle_is_refused(
     torn = changed(candles, 50, **{"high" if times > 1 else "low": candles["close"].iloc[50] * times})
 
     assert " by a factor of " in refusal(torn)
-    admitted = facts_of(torn, make_params(max_jump=2e9, max_gap_bars=WEEK_BARS))
-    assert [jump["open_time"] for jump in admitted["jumps"]] == [(MONDAY + 51 * HOUR).isoformat()]
+    admitted = kept_jumps(torn, make_params(max_jump=2e9, max_gap_bars=WEEK_BARS))
+    assert [jump.open_time for jump in admitted] == [MONDAY + 51 * HOUR]
 
 
 def test_a_wide_candle_between_neighbours_alike_is_no_jump(make_candles: MakeCandles):
@@ -334,7 +301,7 @@ def test_a_wide_candle_between_neighbours_alike_is_no_jump(make_candles: MakeCan
     candles = make_candles(100)
     crash = changed(candles, 50, low=candles["low"].iloc[50] / 10)
 
-    assert facts_of(crash)["jumps"] == []
+    assert kept_jumps(crash) == []
 
 
 @pytest.mark.parametrize("apart", [1.4, 1.6])
@@ -345,15 +312,15 @@ def test_a_void_is_measured_between_ranges(make_candles: MakeCandles, apart: flo
         [110.0, 90.0, 120.0, 80.0],
         [200.0, 200.0, 250.0, 120 * apart],
     ]
-    for pair in (candles, candles[::-1].assign(open_time=candles["open_time"].to_numpy())):
-        told = [jump["times"] for jump in facts_of(pair.assign(open_time=candles["open_time"]))["jumps"]]
-        assert told == ([pytest.approx(apart)] if apart > JUMP else [])
+    for pair in (candles, candles[::-1].reset_index(drop=True)):
+        found = [jump.times for jump in kept_jumps(pair.assign(open_time=candles["open_time"]))]
+        assert found == ([pytest.approx(apart)] if apart > JUMP else [])
 
 
 def test_a_jump_across_a_gap_counts_as_any(make_candles: MakeCandles):
     """A market that is halted to be redenominated has its jump there."""
     candles = scaled(make_candles(100, missing=range(50, 70)), 3.0, 50, 99)
-    assert [jump["open_time"] for jump in facts_of(candles)["jumps"]] == ["2022-01-05T22:00:00+00:00"]
+    assert [jump.open_time for jump in kept_jumps(candles)] == [MONDAY + 70 * HOUR]
 
     assert re.search(
         r"while they jump by a factor of [89]\.\d+ at 2022-01-05T22", refusal(scaled(candles, 3.0, 50, 99))
@@ -365,24 +332,22 @@ def test_a_wick_is_no_jump(make_candles: MakeCandles):
     candles = make_candles(100)
     candles = changed(candles, 50, high=candles["high"].iloc[50] * 1000)
 
-    facts = facts_of(candles)
-
-    assert facts["jumps"] == []
-    assert len(facts["suspect_rows_kept"]) == 1
+    assert kept_jumps(candles) == []
+    assert len(clean(candles, SYMBOL, WEEK).suspect) == 1
 
 
 def test_a_lasting_move_isnt_suspect(make_candles: MakeCandles):
     """Prices that double and stay there have a neighbour on the same level: a jump, but no bad print."""
-    facts = facts_of(scaled(make_candles(100), 2.0, 50, 99))
+    candles = scaled(make_candles(100), 2.0, 50, 99)
 
-    assert facts["suspect_rows_kept"] == []
-    assert len(facts["jumps"]) == 1
+    assert clean(candles, SYMBOL, WEEK).suspect == []
+    assert len(kept_jumps(candles)) == 1
 
 
 @pytest.mark.parametrize("error", [6e-16, 6e-8, 9.9e-7])
 @pytest.mark.parametrize("name", ["open", "close"])
 def test_a_rounding_error_beyond_the_range_is_sound(make_candles: MakeCandles, name: str, error: float):
-    """High and low are moved to hold the price, all else stays to the bit, and the receipt counts."""
+    """High and low are moved to hold the price, all else stays to the bit, and it is counted."""
     candles = make_candles(100)
     rough = candles.copy()
     for row, end in {10: "high", 20: "low"}.items():
@@ -394,8 +359,6 @@ def test_a_rounding_error_beyond_the_range_is_sound(make_candles: MakeCandles, n
     assert_frame_equal(found.candles, expected, check_exact=True)
     assert found.broken == []
     assert found.n_widened == 2
-    line = in_one_line(receipt({SYMBOL: found}, WEEK)["symbols"][SYMBOL])
-    assert ", 2 candles widened by a rounding error" in line
 
 
 @pytest.mark.parametrize("factor", [1 + 2e-6, 1 - 2e-6])
@@ -586,7 +549,7 @@ def test_a_few_gaps_alike_are_gaps(make_candles: MakeCandles):
 def test_all_bars_may_open_later_than_usual(
     make_candles: MakeCandles, make_params: MakeParams, timeframe: str, start: str, phase: str | None
 ):
-    """By whole quarter hours after midnight, or Monday 00:00 for weeks; the receipt says by how much."""
+    """By whole quarter hours after midnight, or Monday 00:00 for weeks."""
     times = pd.date_range(start, periods=5, freq=bar_length(timeframe), tz="UTC", unit="ms")
     candles = make_candles(5).assign(open_time=times)
     params = make_params(timeframe=timeframe, start="2022-01-02", end="2022-03-01", max_gap_bars=100_000)
@@ -595,10 +558,8 @@ def test_all_bars_may_open_later_than_usual(
         assert refusal(candles, params).endswith(f": {ON_GRID}.")
         return
     found = clean(candles, SYMBOL, params)
-    facts = receipt({SYMBOL: found}, params)["symbols"][SYMBOL]
     assert_frame_equal(found.candles, candles, check_exact=True)
-    assert facts["phase"] == phase
-    assert (f"bars open {phase} later than usual" in in_one_line(facts)) == (phase != "0 days 00:00:00")
+    assert str(phase_of(found.candles["open_time"], bar_length(timeframe))) == phase
 
 
 def test_the_few_that_open_as_usual_are_astray_where_the_others_open_later(make_candles: MakeCandles):
@@ -609,10 +570,8 @@ def test_the_few_that_open_as_usual_are_astray_where_the_others_open_later(make_
     found = clean(candles, SYMBOL, WEEK)
 
     assert_frame_equal(found.candles, without(candles, 50), check_exact=True)
-    assert gaps(found.candles["open_time"], WEEK)[0] == {
-        "start": "2022-01-05T02:30:00+00:00",
-        "missing_bars": 1,
-    }
+    starts, lengths = holes(found.candles["open_time"], WEEK)
+    assert (starts.iloc[0], lengths[0]) == (MONDAY + 50.5 * HOUR, 1)
 
 
 def test_bars_of_three_days_stay_in_step(make_candles: MakeCandles, make_params: MakeParams):
@@ -635,59 +594,6 @@ def test_true_and_false_are_no_numbers(make_candles: MakeCandles, name: str):
     )
 
 
-@given(present=st.lists(st.booleans(), min_size=WEEK_BARS, max_size=WEEK_BARS).filter(any))
-@settings(deadline=None, max_examples=50)
-def test_gaps_and_rows_make_the_whole(present: list[bool]):
-    """Every hour of the window is in exactly one gap, or has a candle; no gap touches another."""
-    window = pd.Series(pd.date_range(WEEK.start_time, WEEK.end_time, freq="h", inclusive="left"))
-    found = window[present].reset_index(drop=True)
-
-    missing = [hours(gap) for gap in gaps(found, WEEK)]
-
-    assert sorted([*found, *(time for gap in missing for time in gap)]) == window.to_list()
-    assert all(before[-1] + HOUR < after[0] for before, after in pairwise(missing))
-
-
-@given(
-    timeframe=st.sampled_from(["1m", "15m", "1h", "4h", "1d", "3d", "1w"]),
-    start_minute=st.integers(0, 20_000),
-    n_minutes=st.integers(1, 40_000),
-    data=st.data(),
-)
-@settings(deadline=None)
-def test_gaps_lie_in_the_window_whatever_its_ends(
-    timeframe: str, start_minute: int, n_minutes: int, data: st.DataObject
-):
-    """Also where ends or bars are off the usual grid, gaps and the candle between them are all it holds."""
-    bar, minute = bar_length(timeframe), pd.Timedelta("1min")
-    start = MONDAY + start_minute * minute
-    end = start + n_minutes * minute
-    phase = data.draw(st.integers(0, 3)) * bar / 4
-    held = pd.date_range(MONDAY - bar + phase, end, freq=bar, inclusive="left")
-    held = held[held >= start]
-    if not len(held):
-        return
-    params = FetchParams.model_validate(
-        fetch_settings(timeframe=timeframe, start=start.isoformat(), end=end.isoformat())
-    )
-    candle = held[data.draw(st.integers(0, len(held) - 1))]
-
-    found = gaps(pd.Series([candle]), params)
-
-    missing = [pd.Timestamp(gap["start"]) + bar * k for gap in found for k in range(gap["missing_bars"])]
-    assert sorted([candle, *missing]) == held.to_list()
-
-
-def test_a_step_longer_than_a_bar_is_no_gap_of_none():
-    """Bars of three days may start on any day: where one starts a day later, no candle is missing."""
-    params = FetchParams.model_validate(
-        fetch_settings(timeframe="3d", start="2022-01-03", end="2022-01-16")
-    )
-    opens = pd.Series(pd.to_datetime(["2022-01-03", "2022-01-06", "2022-01-10", "2022-01-13"], utc=True))
-
-    assert gaps(opens, params) == []
-
-
 @pytest.mark.parametrize("n_missing", [1, 5, 47, 48])
 @pytest.mark.parametrize("place", ["inside", "trailing"])
 def test_a_gap_may_be_as_long_as_the_setting(
@@ -707,13 +613,11 @@ def test_a_gap_may_be_as_long_as_the_setting(
 
 
 def test_a_market_may_begin_late(make_candles: MakeCandles, make_params: MakeParams):
-    """The gap before the first candle is told, and never refused."""
+    """The gap before the first candle is never refused."""
     params = make_params(start="2021-01-04", max_gap_bars=0)
+    candles = make_candles(WEEK_BARS)
 
-    found = clean(make_candles(WEEK_BARS), SYMBOL, params)
-
-    facts = receipt({SYMBOL: found}, params)["symbols"][SYMBOL]
-    assert facts["gaps"] == [{"start": "2021-01-04T00:00:00+00:00", "missing_bars": 364 * 24}]
+    assert_frame_equal(clean(candles, SYMBOL, params).candles, candles, check_exact=True)
 
 
 def test_all_gaps_too_long_are_named(make_candles: MakeCandles, make_params: MakeParams):
@@ -735,105 +639,3 @@ def test_broken_rows_make_gaps(make_candles: MakeCandles, make_params: MakeParam
     candles = changed(make_candles(WEEK_BARS), 11, close=NAN)
 
     assert "lacks 1 bars from 2022-01-03T11:00:00" in refusal(candles, make_params(max_gap_bars=0))
-
-
-def test_hash_is_of_the_bytes_that_its_docstring_says(make_candles: MakeCandles):
-    """The columns one after the other: int64 milliseconds, then float64, little-endian."""
-    candles = make_candles(3)
-    times = [int(time.timestamp() * 1000) for time in candles["open_time"]]
-    written = struct.pack("<3q", *times)
-    for name in ("open", "high", "low", "close", "volume"):
-        written += struct.pack("<3d", *candles[name])
-
-    assert content_sha256(candles) == hashlib.sha256(written).hexdigest()
-
-
-def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_params: MakeParams):
-    """Rows, ends, gaps over the whole window and hash of each symbol; the source's own settings alone."""
-    params = make_params(symbols=[SYMBOL, "ETH/USDT"], source="exchange", max_gap_bars=WEEK_BARS)
-    tables = {SYMBOL: make_candles(10, missing=[4, 5]), "ETH/USDT": make_candles(WEEK_BARS, seed=2)}
-
-    found = receipt({symbol: clean(table, symbol, params) for symbol, table in tables.items()}, params)
-
-    assert found["source"] == {"exchange": {"name": "binance"}}
-    assert found["start"] == "2022-01-03T00:00:00+00:00"
-    assert found["symbols"][SYMBOL] == {
-        "rows": 8,
-        "first": "2022-01-03T00:00:00+00:00",
-        "last": "2022-01-03T09:00:00+00:00",
-        "phase": "0 days 00:00:00",
-        "gaps": [
-            {"start": "2022-01-03T04:00:00+00:00", "missing_bars": 2},
-            {"start": "2022-01-03T10:00:00+00:00", "missing_bars": 158},
-        ],
-        "jumps": [],
-        "broken_rows_left_out": [],
-        "suspect_rows_kept": [],
-        "highs_or_lows_widened": 0,
-        "sha256": content_sha256(tables[SYMBOL]),
-    }
-    assert found["symbols"]["ETH/USDT"]["gaps"] == []
-    assert found["symbols"]["ETH/USDT"]["sha256"] != found["symbols"][SYMBOL]["sha256"]
-
-
-@pytest.mark.parametrize("source", ["simulated", "exchange", "file"])
-def test_order_and_repetition_are_told_of_files_alone(
-    make_candles: MakeCandles, make_params: MakeParams, source: str
-):
-    """Elsewhere they come from the transfer: the receipt would change from one to the next."""
-    params = make_params(source=source)
-    candles = make_candles(WEEK_BARS)
-    rough = candles.iloc[[5, *range(WEEK_BARS), 7, 6]]
-
-    told, smooth = (
-        receipt({SYMBOL: clean(table, SYMBOL, params)}, params)["symbols"][SYMBOL]
-        for table in (rough, candles)
-    )
-
-    counts = {key: told[key] for key in told if told[key] != smooth[key]}
-    expected = {"duplicate_rows_dropped": 3, "out_of_order_rows_sorted": 7}
-    assert counts == (expected if source == "file" else {})
-    assert told.keys() == smooth.keys()
-
-
-def dirty(seed: int) -> pd.DataFrame:
-    """Candles with broken and suspect rows, some of them twice, in an order of their own."""
-    candles = changed(random_candles(WEEK_BARS), 11, close=NAN, volume=-INFINITY)
-    candles = changed(candles, 50, high=1e9)
-    return candles.iloc[[*range(WEEK_BARS), 3, 11]].sample(frac=1, random_state=seed)
-
-
-def test_receipt_is_json_of_any_candles(make_params: MakeParams):
-    """Also what isn't finite is written as strict JSON, for any program to read."""
-    params = make_params(source="file")
-
-    found = receipt({SYMBOL: clean(dirty(1), SYMBOL, params)}, params)
-
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["symbols"][SYMBOL]["broken_rows_left_out"][0]["row"].endswith("close nan, volume -inf")
-
-
-@given(seed=st.integers(0, 1000))
-@settings(deadline=None, max_examples=20)
-def test_receipt_of_an_exchange_is_the_same_however_rows_came(seed: int):
-    """The rows in another order give the same receipt, faults and all."""
-    params = FetchParams.model_validate(fetch_settings(source="exchange"))
-
-    found, again = (receipt({SYMBOL: clean(dirty(n), SYMBOL, params)}, params) for n in (seed, 0))
-
-    assert json.dumps(found) == json.dumps(again)
-
-
-def test_the_line_for_a_person_names_what_there_is_and_no_more(make_params: MakeParams):
-    """What was done to the rows is in the line that the stage prints; what wasn't isn't."""
-    params = make_params(source="file")
-
-    def line(found: Cleaned) -> str:
-        return in_one_line(receipt({SYMBOL: found}, params)["symbols"][SYMBOL])
-
-    assert line(clean(random_candles(WEEK_BARS), SYMBOL, params)) == (
-        "168 candles, 2022-01-03T00:00:00+00:00 to 2022-01-09T23:00:00+00:00, 0 missing in 0 gaps"
-    )
-    told = line(clean(dirty(1), SYMBOL, params))
-    assert told.startswith("167 candles, ")
-    assert "1 missing in 1 gap, 1 broken row left out, 1 suspect row kept, 2 duplicate rows" in told

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from stages.common.cache import cache_folder
 from stages.common.outputs import beside, lock
-from stages.fetch.clean import COLUMNS, content_sha256
+from stages.fetch.clean import COLUMNS
 from stages.fetch.grid import MILLISECOND
+from stages.fetch.receipt import content_sha256
 
 SCHEMA = pa.schema(
     [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]

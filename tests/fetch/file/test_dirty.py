@@ -16,10 +16,11 @@ from pandas.testing import assert_frame_equal
 from pyarrow.feather import write_feather
 
 from stages.common.errors import InputError
-from stages.fetch.clean import COLUMNS, PRICES, clean, receipt
+from stages.fetch.clean import COLUMNS, PRICES, clean
 from stages.fetch.file import formats
 from stages.fetch.file.candles import fetch_candles, is_symbol, read_candles
 from stages.fetch.params import FetchParams
+from stages.fetch.receipt import receipt
 from tests.conftest import random_candles
 from tests.fetch.conftest import MakeParams
 from tests.fetch.file.dirt import (

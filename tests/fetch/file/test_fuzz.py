@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from stages.common.errors import InputError
-from stages.fetch.clean import COLUMNS, PRICES, clean, receipt
+from stages.fetch.clean import COLUMNS, PRICES, clean
 from stages.fetch.file.candles import fetch_candles
 from stages.fetch.params import JUMP, FetchParams
+from stages.fetch.receipt import receipt
 from tests.fetch.conftest import fetch_settings
 from tests.fetch.file.dirt import N_ROWS, SYMBOL, WEEK
 from tests.fetch.file.mutants import BYTES, ROWS, SUFFIXES, TIMES, Mutant, mutant
