@@ -8,7 +8,7 @@ from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.tables import file_name
 from stages.fetch.clean import DisagreementError, check_agreement
-from stages.fetch.exchange.connection import endpoint_tag, say
+from stages.fetch.exchange.connection import endpoint_tag
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import Folders, download, in_words, still_missing
 from stages.fetch.exchange.pages import (
@@ -22,6 +22,7 @@ from stages.fetch.exchange.pages import (
     one_at_a_time,
     read_pages,
 )
+from stages.fetch.exchange.progress import say
 from stages.fetch.exchange.window import check_window, span_of
 from stages.fetch.grid import MILLISECOND
 from stages.fetch.params import FetchParams

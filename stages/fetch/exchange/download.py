@@ -15,15 +15,10 @@ from stages.common.errors import InputError
 from stages.common.outputs import clear_scraps
 from stages.common.params import nearest
 from stages.fetch.clean import DisagreementError, check_agreement
-from stages.fetch.exchange.connection import (
-    HopelessError,
-    clock_of,
-    load_markets,
-    one_line_errors,
-    open_exchange,
-    twin,
-)
+from stages.fetch.exchange.complaints import one_line_errors
+from stages.fetch.exchange.connection import load_markets, open_exchange, twin
 from stages.fetch.exchange.doubt import joined
+from stages.fetch.exchange.headers import clock_of
 from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.pages import (
     EPOCH,
@@ -36,6 +31,7 @@ from stages.fetch.exchange.pages import (
     read_pages,
     write_page,
 )
+from stages.fetch.exchange.retries import HopelessError
 from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
 from stages.fetch.exchange.window import check_window, span_of
 from stages.fetch.grid import MILLISECOND, UnfinishedError, check_closed

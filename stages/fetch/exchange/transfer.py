@@ -12,9 +12,9 @@ import pandas as pd
 
 from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, check_agreement
-from stages.fetch.exchange.connection import HopelessError, ask, holds_rows
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.pages import Span
+from stages.fetch.exchange.retries import HopelessError, ask
 
 Rows = list[list[Any]]  # open time in ms, open, high, low, close, volume
 
@@ -94,6 +94,20 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
         if not (late and rows[-1][0] > until):
             return rows
     raise too_old(exchange, job.symbol, rows[0][0])
+
+
+def holds_rows(answer: Any) -> bool:
+    """Whether parsed JSON is a list of rows, or of a column, or has one in it; the list may be empty.
+
+    Otherwise it is HTML, half an answer or an error, all of which ccxt takes for no rows.
+    """
+    if isinstance(answer, dict):
+        # Kraken has a list of errors beside the rows; it is empty then, as rows may be.
+        return any(holds_rows(value) for key, value in answer.items() if key not in {"error", "errors"})
+    return isinstance(answer, list) and all(
+        isinstance(item, int | float) or (isinstance(item, list | dict) and len(item) >= 5)
+        for item in answer
+    )
 
 
 def too_old(exchange: Any, symbol: str, first_ms: int) -> TooOldError:

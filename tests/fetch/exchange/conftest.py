@@ -1,6 +1,8 @@
-"""A market of 50,000 candles, and settings that fetch all of it."""
+"""An exchange that is asked for ten hours of candles; and a market of 50,000, all of which are fetched."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,70 @@ import pandas as pd
 import pytest
 import yaml
 
+from stages.common.errors import InputError
 from stages.common.params import read_params
+from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.exchange.pages import Span
+from stages.fetch.exchange.retries import ask
+from stages.fetch.exchange.transfer import holds_rows
 from tests.conftest import random_candles
 from tests.fetch.conftest import ROOT, fetch_settings
-from tools.exchange_server import ExchangeServer, serve
+from tools.exchange_server import Answer, ExchangeServer, as_json, serve
 
 N_BARS = 50_000
 START, END = "2018-01-01", "2023-09-15T08:00"  # N_BARS hours
 HOUR_MS = 3_600_000
+
+HTML = Answer("<html>maintenance</html>", content_type="text/html")
+BUSY = as_json({"code": -1003, "msg": "Too many requests."}, 429)
+
+Configure = Callable[[Any], None]
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """`configure({"timeout": 9})` has CCXT_CONFIG name a file of these options."""
+
+    def write(options: Any) -> None:
+        path = tmp_path / "options.json"
+        path.write_text(json.dumps(options))
+        monkeypatch.setenv("CCXT_CONFIG", str(path))
+
+    return write
+
+
+@pytest.fixture
+def exchange(exchange_server: ExchangeServer, waits: list[float]) -> Iterator[Any]:
+    """Binance in ccxt, whose markets are known, and for which waiting takes no time."""
+    with closing(open_exchange("binance")) as opened:
+        load_markets(opened, ["BTC/USDT"])
+        waits.clear()
+        yield opened
+
+
+def fetch(exchange: Any) -> Any:
+    """Ten hours of candles, or an error."""
+    return ask(
+        exchange,
+        lambda: exchange.fetch_ohlcv("BTC/USDT", "1h", 1_641_168_000_000, 10),
+        lambda: holds_rows(exchange.last_json_response),
+    )
+
+
+def first_answer(server: ExchangeServer, *answers: Answer) -> None:
+    """Have the server give these answers first, and then the true one."""
+    left = list(answers)
+    server.klines = lambda query: left.pop(0) if left else server.honest_klines(query)
+
+
+def refusal(action: Callable[[], object]) -> str:
+    """What it says, in one line and without an address."""
+    with pytest.raises(InputError) as caught:
+        action()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "://" not in message
+    return message
 
 
 @pytest.fixture(scope="session")

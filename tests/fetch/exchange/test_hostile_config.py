@@ -11,14 +11,9 @@ import ccxt
 import pytest
 
 from stages.common.errors import InputError
-from stages.fetch.exchange.connection import (
-    DEEPEST_CONFIG,
-    LONGEST_CONFIG,
-    endpoint_tag,
-    load_markets,
-    open_exchange,
-    without_secrets,
-)
+from stages.fetch.exchange.complaints import without_secrets
+from stages.fetch.exchange.connection import endpoint_tag, load_markets, open_exchange
+from stages.fetch.exchange.options import DEEPEST_CONFIG, LONGEST_CONFIG
 
 SECRET = "S3CR3T-k3y"  # noqa: S105  (of nothing)
 NOBODY = "http://127.0.0.1:1"  # where no server is

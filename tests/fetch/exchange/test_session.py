@@ -3,15 +3,15 @@
 from contextlib import closing
 from threading import Timer
 from time import monotonic
-from typing import Any
 
 import pytest
 import requests
 
 from stages.fetch.exchange import session
-from stages.fetch.exchange.connection import ask, holds_rows, load_markets, open_exchange
+from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.session import Session
+from tests.fetch.exchange.conftest import fetch
 from tools.exchange_server import Answer, ExchangeServer
 
 DRIPPING = Answer("[" + " " * 1000 + "]", drip=True)
@@ -72,13 +72,6 @@ def test_one_that_dripped_is_asked_for_again(
     exchange_server.klines = lambda query: (
         answers.pop() if answers else exchange_server.honest_klines(query)
     )
-
-    def fetch(exchange: Any) -> Any:
-        return ask(
-            exchange,
-            lambda: exchange.fetch_ohlcv("BTC/USDT", "1h", 1_641_168_000_000, 10),
-            lambda: holds_rows(exchange.last_json_response),
-        )
 
     with closing(open_exchange("binance")) as exchange:
         load_markets(exchange, ["BTC/USDT"])

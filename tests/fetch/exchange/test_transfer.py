@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stages.common.errors import InputError
 from stages.fetch.exchange.pages import Span
-from stages.fetch.exchange.transfer import Rows, fetch_window, to_page
+from stages.fetch.exchange.transfer import Rows, fetch_window, holds_rows, to_page
 
 HOUR = pd.Timedelta("1h")
 HOUR_MS = 3_600_000
@@ -190,3 +190,29 @@ def test_an_answer_of_another_time_counts_as_empty():
 
     assert {row[0] for row in rows} >= set(range(10, 90))
     assert pauses == [True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ([], True),
+        ([[1, 2, 3, 4, 5, 6]], True),
+        ([{"t": 1, "o": 2, "h": 3, "l": 4, "c": 5}], True),
+        ({"code": "0", "data": []}, True),
+        ({"error": [], "result": {"XXBTZUSD": [], "last": 1}}, True),
+        ({"result": {"list": [[1, 2, 3, 4, 5, 6]]}}, True),
+        ({"s": "ok", "t": [1, 2], "o": [1.5, 2.5]}, True),
+        (None, False),
+        ("[]", False),
+        ({}, False),
+        ({"msg": "soon"}, False),
+        ({"errors": ["soon"]}, False),
+        ({"errors": [], "msg": "down"}, False),
+        ({"error": []}, False),
+        ([[[]], 5], False),
+        ([None], False),
+    ],
+)
+def test_an_answer_with_a_list_of_rows_may_be_empty(answer: object, *, expected: bool):
+    """Exchanges wrap their rows differently, but they send a list, by rows or by columns."""
+    assert holds_rows(answer) is expected
