@@ -11,7 +11,7 @@ import pandas as pd
 
 from stages.common.bars import Bools, Floats, bar_length
 from stages.common.errors import InputError
-from stages.fetch.grid import holes, off_grid, phase_of
+from stages.fetch.grid import gaps, off_grid, phase_of
 from stages.fetch.params import JUMP, FetchParams
 
 PRICES = ["open", "high", "low", "close"]
@@ -205,9 +205,9 @@ def times_apart(candles: pd.DataFrame) -> Floats:
     apart = np.ones(len(candles))
     with np.errstate(over="ignore"):
         for step, counts in ((1, low > 0), (2, high / WIDE > low)):
-            void = np.maximum(low[step:] / high[:-step], low[:-step] / high[step:])
+            distance = np.maximum(low[step:] / high[:-step], low[:-step] / high[step:])
             after = np.flatnonzero(counts[1 : len(candles) - step + 1]) + step
-            apart[after] = np.maximum(apart[after], void[after - step])
+            apart[after] = np.maximum(apart[after], distance[after - step])
     return apart
 
 
@@ -226,8 +226,8 @@ def check_jumps(candles: pd.DataFrame, symbol: str, params: FetchParams) -> None
     ]
     if too_wide:
         raise InputError(
-            f"fetch.max_jump must be at least the widest void between two neighbours of {symbol}, or its "
-            f"prices mean two things; received {params.max_jump}, while they jump {some_of(too_wide)}."
+            f"fetch.max_jump must be at least the widest distance between two neighbours of {symbol}, or "
+            f"its prices mean two things; received {params.max_jump}, while they jump {some_of(too_wide)}."
         )
 
 
@@ -274,9 +274,9 @@ def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
     """
     first = open_time.iloc[0]
     too_long = [
-        f"{n_bars:,} bars from {start.isoformat()}"
-        for start, n_bars in zip(*holes(open_time, params), strict=True)
-        if n_bars > params.max_gap_bars and start > first
+        f"{gap.n_bars:,} bars from {gap.start.isoformat()}"
+        for gap in gaps(open_time, params)
+        if gap.n_bars > params.max_gap_bars and gap.start > first
     ]
     if too_long:
         raise InputError(

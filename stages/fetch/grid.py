@@ -1,6 +1,7 @@
-"""When bars open: a timeframe's grid, how much later a market's own bars do, and which are missing."""
+"""When bars open: a timeframe's grid, how much later a market's own bars do, and gaps between candles."""
 
 import math
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -79,11 +80,18 @@ def check_closed(open_time: pd.Series, params: FetchParams, now: pd.Timestamp) -
         )
 
 
-def holes(open_time: pd.Series, params: FetchParams) -> tuple[pd.Series, list[int]]:
-    """Runs of candles that the window lacks: when each starts, and its length in bars.
+class Gap(NamedTuple):
+    """A run of missing candles: when the first of them would have opened, and how many they are."""
+
+    start: pd.Timestamp
+    n_bars: int
+
+
+def gaps(open_time: pd.Series, params: FetchParams) -> list[Gap]:
+    """The gaps of the window, in time's order.
 
     The first may be from fetch.start to the first candle, the last from the last candle to fetch.end.
-    `open_time`: in order, of one phase.
+    `open_time`: of the candles there are, in order, of one phase.
     """
     bar, first, last = bar_length(params.timeframe), open_time.iloc[0], open_time.iloc[-1]
     # With the last bar before the window and the first one after it, its ends are gaps as others are.
@@ -91,5 +99,8 @@ def holes(open_time: pd.Series, params: FetchParams) -> tuple[pd.Series, list[in
     after = last - (last - params.end_time) // bar * bar
     opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
     steps = opens.diff()
-    lacks = steps >= 2 * bar
-    return opens.shift()[lacks] + bar, [step // bar - 1 for step in steps[lacks]]
+    wide = steps >= 2 * bar
+    return [
+        Gap(start, step // bar - 1)
+        for start, step in zip(opens.shift()[wide] + bar, steps[wide], strict=True)
+    ]

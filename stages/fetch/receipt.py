@@ -7,7 +7,7 @@ import pandas as pd
 
 from stages.common.bars import bar_length
 from stages.fetch.clean import COLUMNS, Cleaned, jumps
-from stages.fetch.grid import NIL, holes, phase_of
+from stages.fetch.grid import NIL, gaps, phase_of
 from stages.fetch.params import FetchParams
 
 
@@ -37,8 +37,7 @@ def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
         "last": opens.iloc[-1].isoformat(),
         "phase": str(phase_of(opens, bar_length(params.timeframe))),
         "gaps": [
-            {"start": start.isoformat(), "missing_bars": n_bars}
-            for start, n_bars in zip(*holes(opens, params), strict=True)
+            {"start": gap.start.isoformat(), "missing_bars": gap.n_bars} for gap in gaps(opens, params)
         ],
         "jumps": [
             {"open_time": jump.open_time.isoformat(), "times": jump.times} for jump in jumps(found.candles)
@@ -67,7 +66,7 @@ def content_sha256(candles: pd.DataFrame) -> str:
 
 def in_one_line(facts: dict[str, Any]) -> str:
     """A symbol's part of the receipt, for a person."""
-    missing = sum(gap["missing_bars"] for gap in facts["gaps"])
+    n_missing = sum(gap["missing_bars"] for gap in facts["gaps"])
     counts = {
         "jump{} of the price level": len(facts["jumps"]),
         "broken row{} left out": len(facts["broken_rows_left_out"]),
@@ -79,7 +78,7 @@ def in_one_line(facts: dict[str, Any]) -> str:
     late = "" if facts["phase"] == str(NIL) else f", bars open {facts['phase']} later than usual"
     return (
         f"{counted(facts['rows'], 'candle{}')}, {facts['first']} to {facts['last']}, "
-        f"{missing:,} missing in {counted(len(facts['gaps']), 'gap{}')}{late}"
+        f"{n_missing:,} missing in {counted(len(facts['gaps']), 'gap{}')}{late}"
         + "".join(f", {counted(count, what)}" for what, count in counts.items() if count)
     )
 

@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, N_SHOWN, ON_GRID, OTHER_STEPS, PRICES, Jump, clean, jumps
-from stages.fetch.grid import holes, phase_of
+from stages.fetch.grid import Gap, gaps, phase_of
 from stages.fetch.params import JUMP, FetchParams
 from tests.conftest import MakeCandles, random_candles
 from tests.fetch.conftest import MakeParams, changed, fetch_settings
@@ -275,7 +275,7 @@ def test_a_jump_beyond_the_setting_is_refused(
     message = refusal(candles)
 
     assert message.startswith(
-        f"fetch.max_jump must be at least the widest void between two neighbours of {SYMBOL}"
+        f"fetch.max_jump must be at least the widest distance between two neighbours of {SYMBOL}"
     )
     assert "; received 5.0, while they jump " in message
     assert re.search(r" by a factor of [\d.e+]+ at 2022-01-05T02:00:00\+00:00", message)
@@ -287,7 +287,7 @@ def test_a_jump_beyond_the_setting_is_refused(
 def test_a_jump_within_a_candle_is_refused(
     make_candles: MakeCandles, make_params: MakeParams, times: float
 ):
-    """A redenomination while the market is open: one candle has both prices, with no void beside it."""
+    """A redenomination while the market is open: one candle has both prices, and touches its neighbours."""
     candles = scaled(make_candles(100), times, 51, 99)
     torn = changed(candles, 50, **{"high" if times > 1 else "low": candles["close"].iloc[50] * times})
 
@@ -305,7 +305,7 @@ def test_a_wide_candle_between_neighbours_alike_is_no_jump(make_candles: MakeCan
 
 
 @pytest.mark.parametrize("apart", [1.4, 1.6])
-def test_a_void_is_measured_between_ranges(make_candles: MakeCandles, apart: float):
+def test_a_distance_is_measured_between_ranges(make_candles: MakeCandles, apart: float):
     """From the upper end of the lower range to the lower end of the upper one, whichever comes first."""
     candles = make_candles(2)
     candles[["open", "close", "high", "low"]] = [
@@ -570,8 +570,7 @@ def test_the_few_that_open_as_usual_are_astray_where_the_others_open_later(make_
     found = clean(candles, SYMBOL, WEEK)
 
     assert_frame_equal(found.candles, without(candles, 50), check_exact=True)
-    starts, lengths = holes(found.candles["open_time"], WEEK)
-    assert (starts.iloc[0], lengths[0]) == (MONDAY + 50.5 * HOUR, 1)
+    assert gaps(found.candles["open_time"], WEEK)[0] == Gap(MONDAY + 50.5 * HOUR, n_bars=1)
 
 
 def test_bars_of_three_days_stay_in_step(make_candles: MakeCandles, make_params: MakeParams):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.common.bars import bar_length
-from stages.fetch.grid import holes
+from stages.fetch.grid import gaps
 from stages.fetch.params import FetchParams
 from tests.fetch.conftest import fetch_settings
 
@@ -18,10 +18,7 @@ MONDAY = WEEK.start_time
 def missing_times(open_time: pd.Series, params: FetchParams) -> list[list[pd.Timestamp]]:
     """The times at which no candle opens, each gap's in a list."""
     bar = bar_length(params.timeframe)
-    return [
-        [start + bar * k for k in range(n_bars)]
-        for start, n_bars in zip(*holes(open_time, params), strict=True)
-    ]
+    return [[gap.start + bar * k for k in range(gap.n_bars)] for gap in gaps(open_time, params)]
 
 
 @given(present=st.lists(st.booleans(), min_size=WEEK_BARS, max_size=WEEK_BARS).filter(any))

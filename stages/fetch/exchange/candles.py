@@ -10,15 +10,16 @@ from stages.common.tables import file_name
 from stages.fetch.clean import DisagreementError, check_agreement
 from stages.fetch.exchange.connection import endpoint_tag
 from stages.fetch.exchange.doubt import doubtful, is_broken
-from stages.fetch.exchange.download import Folders, download, in_words, still_missing
+from stages.fetch.exchange.download import download, in_words, still_missing
 from stages.fetch.exchange.pages import (
     EPOCH,
+    Folders,
     Pages,
     Span,
     all_pages,
     in_order,
     kept_spans,
-    lacking,
+    missing_spans,
     one_at_a_time,
     read_pages,
 )
@@ -66,13 +67,13 @@ def complete(folders: Folders, params: FetchParams, now: pd.Timestamp) -> dict[s
         if missing := still_missing(folders, wanted):
             download(missing, folders, params, now)
         pages = {symbol: read_pages(folder, wanted) for symbol, folder in folders.items()}
-        gone = {symbol: lacking([*found], wanted) for symbol, found in pages.items()}
-        gone = {symbol: spans for symbol, spans in gone.items() if spans}
-        if not gone:
+        missing = {symbol: missing_spans([*found], wanted) for symbol, found in pages.items()}
+        missing = {symbol: spans for symbol, spans in missing.items() if spans}
+        if not missing:
             return pages
     raise InputError(
         f"{all_pages()} must be left alone while fetch runs, and lie on a sound disk; pages that came "
-        f"can't be read. {in_words(gone)}"
+        f"can't be read. {in_words(missing)}"
     )
 
 

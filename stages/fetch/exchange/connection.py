@@ -14,6 +14,7 @@ from stages.fetch.exchange.options import read_options
 from stages.fetch.exchange.pacing import Pacer
 from stages.fetch.exchange.retries import ask
 from stages.fetch.exchange.session import Session
+from stages.fetch.params import FetchParams
 
 
 def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
@@ -72,6 +73,23 @@ def load_markets(exchange: Any, symbols: list[str]) -> None:
     if isinstance(types, list) and "spot" in types and not any(":" in symbol for symbol in symbols):
         listed["types"] = ["spot"]
     ask(exchange, lambda: exchange.load_markets(reload=True), lambda: bool(exchange.markets))
+
+
+def check_known(exchange: Any, params: FetchParams) -> None:
+    """Raise InputError unless the exchange has the candles of every symbol at this timeframe."""
+    if not exchange.has["fetchOHLCV"]:
+        raise InputError(f"fetch.exchange.name must be an exchange with candles; received {exchange.id!r}.")
+    if params.timeframe not in exchange.timeframes:
+        raise InputError(
+            f"fetch.timeframe must be one of {exchange.id}'s, {', '.join(exchange.timeframes)}; "
+            f"received {params.timeframe!r}."
+        )
+    for symbol in params.symbols:
+        if symbol not in exchange.markets:
+            raise InputError(
+                f"fetch.symbols must be markets of {exchange.id}; "
+                f"received {symbol!r}{nearest(symbol.upper(), '', list(exchange.markets))}."
+            )
 
 
 def endpoint_tag(name: str) -> str:

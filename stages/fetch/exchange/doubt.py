@@ -6,7 +6,7 @@ import pandas as pd
 from stages.common.bars import Bools, bar_length
 from stages.fetch.clean import breaks_any, broken_rules
 from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order
-from stages.fetch.grid import MILLISECOND, holes, off_any_grid
+from stages.fetch.grid import MILLISECOND, gaps, off_any_grid
 from stages.fetch.params import FetchParams
 
 
@@ -25,11 +25,13 @@ def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: 
     if candles.empty:
         return [*pages]
     opens, bar = candles["open_time"], bar_length(params.timeframe)
-    starts, lengths = holes(opens, params)
-    n_bars = np.array(lengths, dtype="int64")
-    chosen = (n_bars > params.max_gap_bars) | (starts < opens.iloc[0]) | (starts > opens.iloc[-1])
-    first = ((starts[chosen] - EPOCH) // MILLISECOND).to_numpy()
-    last = first + (n_bars[chosen] - 1) * (bar // MILLISECOND)
+    chosen = [
+        gap
+        for gap in gaps(opens, params)
+        if gap.n_bars > params.max_gap_bars or not opens.iloc[0] < gap.start < opens.iloc[-1]
+    ]
+    first = np.array([(gap.start - EPOCH) // MILLISECOND for gap in chosen], dtype="int64")
+    last = first + np.array([gap.n_bars - 1 for gap in chosen], dtype="int64") * (bar // MILLISECOND)
     stretches = [(first, last)] if wide else [(first, first), (last, last)]
     return [
         span

@@ -1,160 +1,155 @@
 """Stretches of time that are fetched and kept, page by page, many at a time."""
 
-import sys
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, closing, suppress
 from functools import partial
-from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.outputs import clear_scraps
-from stages.common.params import nearest
 from stages.fetch.clean import DisagreementError, check_agreement
 from stages.fetch.exchange.complaints import one_line_errors
-from stages.fetch.exchange.connection import load_markets, open_exchange, twin
+from stages.fetch.exchange.connection import check_known, load_markets, open_exchange, twin
 from stages.fetch.exchange.doubt import joined
 from stages.fetch.exchange.headers import clock_of
-from stages.fetch.exchange.pacing import Pacer
+from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.pages import (
     EPOCH,
+    Folders,
     Span,
-    cut,
+    Spans,
     kept_spans,
-    lacking,
-    last_candle,
     length,
+    missing_spans,
     read_pages,
     write_page,
 )
+from stages.fetch.exchange.plan import PageRequest, plan
+from stages.fetch.exchange.progress import progress_bar
 from stages.fetch.exchange.retries import HopelessError
-from stages.fetch.exchange.transfer import Job, TooOldError, fetch_window, rows_between, run_all, to_page
+from stages.fetch.exchange.transfer import TooOldError, fetch_window, rows_between, to_page
 from stages.fetch.exchange.window import check_window, span_of
 from stages.fetch.grid import MILLISECOND, UnfinishedError, check_closed
 from stages.fetch.params import FetchParams
 
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
-USUAL_LIMIT = 500  # rows at once, of exchanges for which ccxt states none
 N_SHOWN = 5  # in an error
-LOG_SECONDS = 60.0  # between two lines of progress where no terminal is
-LOG_LINE = (
-    "{desc}: {n_fmt} of {total_fmt}{unit}, {percentage:.0f}%, {elapsed}, {remaining} left, {rate_fmt}\n"
-)
 EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
-
-Folders = dict[str, Path]  # where each symbol's pages are kept
-Spans = dict[str, list[Span]]  # of each symbol that has any
 
 
 def still_missing(folders: Folders, wanted: Span) -> Spans:
     """What of the window isn't kept yet."""
-    missing = {symbol: lacking(kept_spans(folder, wanted), wanted) for symbol, folder in folders.items()}
+    missing = {
+        symbol: missing_spans(kept_spans(folder, wanted), wanted) for symbol, folder in folders.items()
+    }
     return {symbol: spans for symbol, spans in missing.items() if spans}
 
 
-def download(wanting: Spans, folders: Folders, params: FetchParams, now: pd.Timestamp) -> None:
+def download(spans: Spans, folders: Folders, params: FetchParams, now: pd.Timestamp) -> None:
     """Fetch and keep stretches that are missing, or pages that are kept, to be joined with what comes.
 
     Raises InputError, which says what is still missing, if they can't be had. A page that is kept stays
     as it is where its time is too long ago by now.
     """
-    bar, wanted, pacer = bar_length(params.timeframe), span_of(params), Pacer()
-    bar_ms = bar // MILLISECOND
-    for symbol in wanting:
+    for symbol in spans:
         folders[symbol].mkdir(parents=True, exist_ok=True)
         clear_scraps(folders[symbol])
     with ExitStack() as opened:
-        exchange = opened.enter_context(closing(open_exchange(params.exchange.name, pacer)))
+        exchange = opened.enter_context(closing(open_exchange(params.exchange.name, Pacer())))
         load_markets(exchange, params.symbols)
         now = min(now, clock_of(exchange) or now)
         check_window(params, now)
         with one_line_errors(params.exchange.name):
             check_known(exchange, params)
-            kept = {symbol: {*kept_spans(folders[symbol], wanted)} for symbol in wanting}
-            jobs = plan(exchange, wanting, kept, folders, params)
-        connections = [opened.enter_context(closing(twin(exchange))) for _ in jobs[:IN_FLIGHT]]
-
-        def work(connection: Any, job: Job) -> None:
-            rows_of = partial(rows_between, connection, job, params.timeframe, (now - EPOCH) // MILLISECOND)
-            folder, old = folders[job.symbol], None
-            if job.span in kept[job.symbol]:
-                old = read_pages(folder, job.span).get(job.span)
-            try:
-                rows = fetch_window(rows_of, job.span, bar_ms, lambda: pacer.nap(EMPTY_PAUSE_SECONDS))
-            except TooOldError:
-                if old is None:
-                    raise
-                return
-            page = to_page(rows, job.symbol, wanted.last)
-            check_closed(page["open_time"], params, now)
-            if old is not None:
-                page = joined(page, old, bar)
-                check_agreement(page, job.symbol, f"; delete {folder} to have them fetched anew")
-            write_page(folder, job.span, page)
-
-        n_asked = sum(length(job.span) for job in jobs) // bar_ms
-        n_kept = max(0, len(folders) * length(wanted) // bar_ms - n_asked)
-        seen = sys.stderr.isatty()
+            requests = plan(exchange, spans, folders, params)
+        connections = [opened.enter_context(closing(twin(exchange))) for _ in requests[:IN_FLIGHT]]
         try:
-            with tqdm(
-                total=n_kept + n_asked,
-                initial=n_kept,
-                desc="fetch",
-                unit=" candles",
-                mininterval=0.1 if seen else LOG_SECONDS,
-                bar_format=None if seen else LOG_LINE,
-            ) as progress:
-                for job in run_all(work, connections, jobs, pacer):
-                    progress.update(length(job.span) // bar_ms)
+            keep_pages(requests, connections, folders, params, now)
         except (DisagreementError, TooOldError, UnfinishedError):
             raise
         except InputError as error:
-            missing = still_missing(folders, wanted)
+            missing = still_missing(folders, span_of(params))
             rest = named(missing) if isinstance(error, HopelessError) else in_words(missing)
             raise InputError(f"{error} {rest}") from None
 
 
-def check_known(exchange: Any, params: FetchParams) -> None:
-    """Raise InputError unless the exchange has the candles of every symbol at this timeframe."""
-    if not exchange.has["fetchOHLCV"]:
-        raise InputError(f"fetch.exchange.name must be an exchange with candles; received {exchange.id!r}.")
-    if params.timeframe not in exchange.timeframes:
-        raise InputError(
-            f"fetch.timeframe must be one of {exchange.id}'s, {', '.join(exchange.timeframes)}; "
-            f"received {params.timeframe!r}."
-        )
-    for symbol in params.symbols:
-        if symbol not in exchange.markets:
-            raise InputError(
-                f"fetch.symbols must be markets of {exchange.id}; "
-                f"received {symbol!r}{nearest(symbol.upper(), '', list(exchange.markets))}."
-            )
+def keep_pages(
+    requests: list[PageRequest],
+    connections: list[Any],
+    folders: Folders,
+    params: FetchParams,
+    now: pd.Timestamp,
+) -> None:
+    """Fetch and keep all pages that are asked for, and show how far it is."""
+    bar_ms = bar_length(params.timeframe) // MILLISECOND
+    n_asked = sum(length(request.span) for request in requests) // bar_ms
+    n_kept = max(0, len(folders) * length(span_of(params)) // bar_ms - n_asked)
+    work = partial(keep_page, folders=folders, params=params, now=now)
+    with progress_bar(n_kept, n_asked) as progress:
+        for request in run_all(work, requests, connections):
+            progress.update(length(request.span) // bar_ms)
 
 
-def plan(
-    exchange: Any, wanting: Spans, kept: dict[str, set[Span]], folders: Folders, params: FetchParams
-) -> list[Job]:
-    """The pages to be fetched: of each symbol the oldest first, so that one that can't be had shows early.
+def run_all(
+    work: Callable[[PageRequest, Any], None], requests: list[PageRequest], connections: list[Any]
+) -> Iterator[PageRequest]:
+    """Do `work(request, connection)` for every request, a thread a connection; gives each that is done.
 
-    Two rows are left for the neighbours that are asked for as well. A page that is kept stays one.
+    When one fails, or whoever waits for them goes away, nothing more is sent.
     """
-    lanes, wanted, bar_ms = [], span_of(params), bar_length(params.timeframe) // MILLISECOND
-    for symbol, spans in wanting.items():
-        limit = exchange.feature_value(symbol, "fetchOHLCV", "limit") or USUAL_LIMIT
-        lane = []
-        for span in spans:
-            before = Span(wanted.first, span.first)
-            known = last_candle(folders[symbol], before) if length(before) else span.first - bar_ms
-            pages = [span] if span in kept[symbol] else cut(span, max(1, limit - 2) * bar_ms)
-            lane += [
-                Job(symbol, page, limit, known if page.first == span.first else None) for page in pages
-            ]
-        lanes.append(lane)
-    return [job for jobs in zip_longest(*lanes) for job in jobs if job]
+    free, pacer = list(connections), connections[0].pacer
+
+    def do(request: PageRequest) -> PageRequest:
+        connection = free.pop()
+        try:
+            work(request, connection)
+        except BaseException:
+            pacer.stop()
+            raise
+        finally:
+            free.append(connection)
+        return request
+
+    with ThreadPoolExecutor(len(connections)) as pool:
+        try:
+            for future in as_completed([pool.submit(do, request) for request in requests]):
+                with suppress(StoppedError):
+                    yield future.result()
+        finally:
+            pacer.stop()
+
+
+def keep_page(
+    request: PageRequest, connection: Any, folders: Folders, params: FetchParams, now: pd.Timestamp
+) -> None:
+    """Fetch a page, and keep it: joined with the one that was kept, if there is one."""
+    folder, bar = folders[request.symbol], bar_length(params.timeframe)
+    old = read_pages(folder, request.span).get(request.span) if request.kept else None
+    try:
+        page = fetch_page(request, connection, params, now)
+    except TooOldError:
+        if old is None:
+            raise
+        return
+    check_closed(page["open_time"], params, now)
+    if old is not None:
+        page = joined(page, old, bar)
+        check_agreement(page, request.symbol, f"; delete {folder} to have them fetched anew")
+    write_page(folder, request.span, page)
+
+
+def fetch_page(
+    request: PageRequest, connection: Any, params: FetchParams, now: pd.Timestamp
+) -> pd.DataFrame:
+    """A page as the exchange has it."""
+    rows_of = partial(rows_between, connection, request, params.timeframe, (now - EPOCH) // MILLISECOND)
+    bar_ms = bar_length(params.timeframe) // MILLISECOND
+    rows = fetch_window(rows_of, request.span, bar_ms, lambda: connection.pacer.nap(EMPTY_PAUSE_SECONDS))
+    return to_page(rows, request.symbol, span_of(params).last)
 
 
 def in_words(missing: Spans) -> str:

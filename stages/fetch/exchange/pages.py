@@ -37,6 +37,8 @@ class Span(NamedTuple):
 
 
 Pages = dict[Span, pd.DataFrame]  # COLUMNS, in time's order
+Folders = dict[str, Path]  # where each symbol's pages are kept
+Spans = dict[str, list[Span]]  # of each symbol that has any
 
 
 def all_pages() -> Path:
@@ -136,7 +138,7 @@ def in_order(pages: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return rows.sort_values("open_time", kind="stable", ignore_index=True)
 
 
-def lacking(kept: list[Span], wanted: Span) -> list[Span]:
+def missing_spans(kept: list[Span], wanted: Span) -> list[Span]:
     """What `wanted` has beyond the spans kept, in time's order."""
     found, first = [], wanted.first
     for span in sorted(kept):

@@ -1,19 +1,17 @@
 """From a window of time to its rows: what an exchange has there, all of it and nothing else."""
 
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, check_agreement
-from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.pages import Span
+from stages.fetch.exchange.plan import PageRequest
 from stages.fetch.exchange.retries import HopelessError, ask
 
 Rows = list[list[Any]]  # open time in ms, open, high, low, close, volume
@@ -25,49 +23,7 @@ class TooOldError(HopelessError):
     """The exchange doesn't have what was asked for, or not any more."""
 
 
-class Job(NamedTuple):
-    """A page to be fetched; `limit`: the rows that the exchange sends at once.
-
-    `known`: from when to ask, in ms, to learn whether its first candles are gone, for the exchange has one
-    there, or should have: the last one kept before it, or the bar before the window. None amid others.
-    """
-
-    symbol: str
-    span: Span
-    limit: int
-    known: int | None
-
-
-def run_all(
-    work: Callable[[Any, Job], None], connections: list[Any], jobs: list[Job], pacer: Pacer
-) -> Iterator[Job]:
-    """Do `work(connection, job)` for every job, a thread a connection; gives each job that is done.
-
-    When one fails, or whoever waits for them goes away, nothing more is sent.
-    """
-    free = list(connections)
-
-    def do(job: Job) -> Job:
-        connection = free.pop()
-        try:
-            work(connection, job)
-        except BaseException:
-            pacer.stop()
-            raise
-        finally:
-            free.append(connection)
-        return job
-
-    with ThreadPoolExecutor(len(connections)) as pool:
-        try:
-            for future in as_completed([pool.submit(do, job) for job in jobs]):
-                with suppress(StoppedError):
-                    yield future.result()
-        finally:
-            pacer.stop()
-
-
-def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Span) -> Rows:
+def rows_between(exchange: Any, request: PageRequest, timeframe: str, now_ms: int, asked: Span) -> Rows:
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
     Raises InputError where it can't be had, TooOldError where that is so because it is too long ago: where
@@ -76,24 +32,25 @@ def rows_between(exchange: Any, job: Job, timeframe: str, now_ms: int, asked: Sp
     """
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
     bar_ms = 1000 * exchange.parse_timeframe(timeframe)
-    known = job.known if asked.first < job.span.first else None
+    known = request.known if asked.first < request.span.first else None
     for since in (asked.first, known or asked.first):
+        terms = request.symbol, timeframe, since, request.limit, {"until": until}
         try:
             rows = ask(
                 exchange,
-                partial(exchange.fetch_ohlcv, job.symbol, timeframe, since, job.limit, {"until": until}),
+                partial(exchange.fetch_ohlcv, *terms),
                 lambda: holds_rows(exchange.last_json_response),
             )
         except InputError as error:
             if found := TOO_LONG_AGO.search(str(error)):
                 # Less the candle still forming, and the bar before the window that is asked for as well.
                 first = (now_ms // bar_ms - int(found[1]) + 2) * bar_ms
-                raise too_old(exchange, job.symbol, first) from None
-            raise type(error)(f"{str(error).removesuffix('.')} (asked for {job.symbol}).") from None
-        late = known is not None and rows and job.span.first + bar_ms <= rows[0][0] <= now_ms
+                raise too_old(exchange, request.symbol, first) from None
+            raise type(error)(f"{str(error).removesuffix('.')} (asked for {request.symbol}).") from None
+        late = known is not None and rows and request.span.first + bar_ms <= rows[0][0] <= now_ms
         if not (late and rows[-1][0] > until):
             return rows
-    raise too_old(exchange, job.symbol, rows[0][0])
+    raise too_old(exchange, request.symbol, rows[0][0])
 
 
 def holds_rows(answer: Any) -> bool:

@@ -499,7 +499,7 @@ def change_rows(server: ExchangeServer, change: Callable[[Row], Row | None]) -> 
     server.klines = klines
 
 
-HOLES: dict[str, Callable[[int], bool]] = {
+GAPS: dict[str, Callable[[int], bool]] = {
     "everything": lambda _: True,
     "a page": lambda hour: 998 <= hour < 1996,
     "a page and its neighbours": lambda hour: 900 <= hour < 2100,
@@ -510,18 +510,20 @@ HOLES: dict[str, Callable[[int], bool]] = {
 }
 
 
-@pytest.mark.parametrize("hole", HOLES.values(), ids=HOLES)
-def test_a_hole_that_may_be_a_mistake_is_believed_once(
+@pytest.mark.parametrize("in_gap", GAPS.values(), ids=GAPS)
+def test_a_gap_that_may_be_a_mistake_is_believed_once(
     exchange_server: ExchangeServer,
     market: pd.DataFrame,
     make_params: MakeParams,
     waits: list[float],
-    hole: Callable[[int], bool],
+    in_gap: Callable[[int], bool],
 ):
     """It may be the market's or an exchange in trouble: the next run asks again, for those pages alone."""
     params = make_params(end=WHOLE)
-    change_rows(exchange_server, lambda row: None if hole((row[0] - FIRST_MS) // HOUR_MS) else row)
-    n_kept = sum(not hole((time.value // 1_000_000 - FIRST_MS) // HOUR_MS) for time in market["open_time"])
+    change_rows(exchange_server, lambda row: None if in_gap((row[0] - FIRST_MS) // HOUR_MS) else row)
+    n_kept = sum(
+        not in_gap((time.value // 1_000_000 - FIRST_MS) // HOUR_MS) for time in market["open_time"]
+    )
     for _ in range(2):
         exchange_server.queries.clear()
         assert len(fetch_candles(params)["BTC/USDT"]) == n_kept

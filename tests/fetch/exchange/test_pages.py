@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stages.fetch.exchange.pages import EPOCH, Span, cut, lacking, last_candle, read_pages, write_page
+from stages.fetch.exchange.pages import EPOCH, Span, cut, last_candle, missing_spans, read_pages, write_page
 from tests.conftest import MakeCandles
 
 TIMES = st.integers(-5, 40)
@@ -24,9 +24,9 @@ def covered(spans: list[Span]) -> set[int]:
 
 @given(kept=st.lists(SPANS, max_size=6), wanted=SPANS)
 @settings(deadline=None)
-def test_kept_and_lacking_are_the_whole(kept: list[Span], wanted: Span):
-    """What is lacking is just what no span has, in time's order, nothing twice."""
-    found = lacking(kept, wanted)
+def test_kept_and_missing_are_the_whole(kept: list[Span], wanted: Span):
+    """What is missing is just what no span has, in time's order, nothing twice."""
+    found = missing_spans(kept, wanted)
 
     assert covered(found) == covered([wanted]) - covered(kept)
     assert sum(span.last - span.first for span in found) == len(covered(found))
