@@ -12,7 +12,6 @@ from stages.fetch.exchange.connection import endpoint_tag
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import download, in_words, still_missing
 from stages.fetch.exchange.pages import (
-    EPOCH,
     Folders,
     Pages,
     Span,
@@ -25,7 +24,7 @@ from stages.fetch.exchange.pages import (
 )
 from stages.fetch.exchange.progress import say
 from stages.fetch.exchange.window import check_window, span_of
-from stages.fetch.grid import MILLISECOND
+from stages.fetch.grid import EPOCH, MILLISECOND
 from stages.fetch.params import FetchParams
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 
 from stages.common.bars import Bools, bar_length
 from stages.fetch.clean import breaks_any, broken_rules
-from stages.fetch.exchange.pages import EPOCH, Pages, Span, in_order
-from stages.fetch.grid import MILLISECOND, gaps, off_any_grid
+from stages.fetch.exchange.pages import Pages, Span, in_order
+from stages.fetch.grid import EPOCH, MILLISECOND, gaps, off_any_grid
 from stages.fetch.params import FetchParams
 
 

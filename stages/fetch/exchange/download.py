@@ -18,7 +18,6 @@ from stages.fetch.exchange.doubt import joined
 from stages.fetch.exchange.headers import clock_of
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.exchange.pages import (
-    EPOCH,
     Folders,
     Span,
     Spans,
@@ -33,7 +32,7 @@ from stages.fetch.exchange.progress import progress_bar
 from stages.fetch.exchange.retries import HopelessError
 from stages.fetch.exchange.transfer import TooOldError, fetch_window, rows_between, to_page
 from stages.fetch.exchange.window import check_window, span_of
-from stages.fetch.grid import MILLISECOND, UnfinishedError, check_closed
+from stages.fetch.grid import EPOCH, MILLISECOND, UnfinishedError, check_closed
 from stages.fetch.params import FetchParams
 
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each

@@ -18,13 +18,12 @@ import pyarrow.parquet as pq
 from stages.common.cache import cache_folder
 from stages.common.outputs import beside, lock
 from stages.fetch.clean import COLUMNS
-from stages.fetch.grid import MILLISECOND
+from stages.fetch.grid import EPOCH, MILLISECOND
 from stages.fetch.receipt import content_sha256
 
 SCHEMA = pa.schema(
     [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]
 )
-EPOCH = pd.Timestamp(0, tz="UTC")
 CHECKSUM = "barometer.sha256"  # its name in a file's metadata
 NAME = re.compile(r"(-?\d+)_(-?\d+)\.parquet")
 

@@ -4,8 +4,8 @@ import pandas as pd
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.fetch.exchange.pages import EPOCH, Span
-from stages.fetch.grid import MILLISECOND, MONDAY, check_closed, grid, possible_grid
+from stages.fetch.exchange.pages import Span
+from stages.fetch.grid import EPOCH, MILLISECOND, MONDAY, check_closed, grid, possible_grid
 from stages.fetch.params import FetchParams
 
 

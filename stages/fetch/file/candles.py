@@ -18,8 +18,8 @@ from stages.common.errors import InputError, printable
 from stages.common.tables import file_name
 from stages.fetch.clean import COLUMNS, PRICES
 from stages.fetch.file.formats import Places, Wanted, parts_of, read_csv, read_feather, read_parquet
-from stages.fetch.file.times import EPOCH, read_times
-from stages.fetch.grid import check_closed
+from stages.fetch.file.times import read_times
+from stages.fetch.grid import EPOCH, check_closed
 from stages.fetch.params import FetchParams
 
 READERS: dict[str, Callable[[Path, Wanted], pd.DataFrame]] = {

@@ -12,7 +12,6 @@ ISO_TIME = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ][\d:.]+)?"
 OFFSET = r"Z|[+-]\d{2}(?::?\d{2})?"
 NUMBER = r"\d{1,19}(?:\.\d*)?"
 
-EPOCH = pd.Timestamp(0, tz="UTC")
 YEAR_9999 = pd.Timestamp("9999-01-01")  # the last one of Python's time zones
 
 # Unix times of 2001 to 2255 tell their unit by their size.

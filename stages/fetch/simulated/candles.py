@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from stages.common.bars import Floats, Ints, bar_length
+from stages.fetch.grid import MONDAY
 from stages.fetch.params import FetchParams, SimulatedParams
 
 START_PRICE = 30_000.0
@@ -43,7 +44,6 @@ VOLUME_VARIANCE = 0.13
 
 DRIFT_MEMORY_BARS = 24
 
-MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 MINUTE = pd.Timedelta(minutes=1)
 WEEK_MINUTES = 7 * 24 * 60
 YEAR_MINUTES = 365.25 * 24 * 60

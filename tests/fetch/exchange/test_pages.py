@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stages.fetch.exchange.pages import EPOCH, Span, cut, last_candle, missing_spans, read_pages, write_page
+from stages.fetch.exchange.pages import Span, cut, last_candle, missing_spans, read_pages, write_page
+from stages.fetch.grid import EPOCH
 from tests.conftest import MakeCandles
 
 TIMES = st.integers(-5, 40)
