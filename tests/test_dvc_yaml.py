@@ -13,6 +13,7 @@ import yaml
 
 from stages.fetch.params import FetchParams
 from stages.label.params import LabelParams
+from tests.fetch.conftest import SOURCES
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -82,7 +83,7 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
 def test_deps_are_the_modules_that_a_stage_imports(stage):
     """What it imports for a task and source is listed, and what is listed is imported for one of them."""
     expected, actual = set(), set()
-    for task, source in product(["direction", "volatility"], ["simulated", "exchange", "file"]):
+    for task, source in product(["direction", "volatility"], SOURCES):
         needed = imported(ROOT / f"stages/{stage}/__main__.py", task, source)
         deps = [
             ROOT / dep.replace("${task}", task).replace("${fetch.source}", source)
@@ -179,7 +180,7 @@ def test_tensorflow_is_imported_in_train_alone():
 @pytest.mark.parametrize(
     ("stage", "model", "choice", "blocks"),
     [
-        ("fetch", FetchParams, "fetch.${fetch.source}", {"simulated", "exchange", "file"}),
+        ("fetch", FetchParams, "fetch.${fetch.source}", {*SOURCES}),
         ("label", LabelParams, "label.${task}", {"direction", "volatility"}),
     ],
 )

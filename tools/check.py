@@ -7,7 +7,6 @@ settings have one line: what memory the run will need, and where.
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,6 +16,7 @@ from stages.baseline.params import BaselineParams
 from stages.common.errors import InputError, run, shown
 from stages.common.params import Section, check_params, make_git_look, read_params
 from stages.fetch.params import FetchParams
+from stages.fetch.source import source_of
 from stages.label.params import LabelParams, SplitParams
 from stages.train.params import TrainParams
 from tools.memory import estimate, n_bars
@@ -45,7 +45,7 @@ def check(path: str = "params.yaml") -> dict[str, Any]:
     make_git_look(path)
     sections: dict[str, Any] = check_params(read_params(path))
     check_length(**sections)
-    check_source(sections["fetch"])
+    source_of(sections["fetch"]).check(sections["fetch"])
     return sections
 
 
@@ -92,19 +92,6 @@ def check_length(
             f"received {n_rows - n_later}: {bars} bars less {split.warmup_bars} of warm-up, "
             f"{label.horizon} of horizon, and {n_later} of val and test."
         )
-
-
-def check_source(fetch: FetchParams) -> None:
-    """Raise InputError where a source can't have the candles, as far as can be told offline."""
-    if fetch.source == "file":
-        from stages.fetch.file.candles import find_file  # noqa: PLC0415  (only what is needed: each takes a while)
-
-        for symbol in fetch.symbols:
-            find_file(symbol, Path("data/import/file"))
-    if fetch.source == "exchange":
-        from stages.fetch.exchange.connection import open_exchange  # noqa: PLC0415
-
-        open_exchange(fetch.exchange.name)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """fetch: candles of every symbol, from the source that params.yaml names."""
 
-import importlib
 import json
 
 from stages.common.environment import record
@@ -11,15 +10,16 @@ from stages.common.tables import file_name, write_table
 from stages.fetch.clean import clean
 from stages.fetch.params import FetchParams
 from stages.fetch.receipt import in_one_line, receipt
+from stages.fetch.source import source_of
 
 
 def main() -> None:
     """Write data/candles/: a Parquet file a symbol, and receipt.json."""
     params = load_params("fetch", FetchParams)
-    source = importlib.import_module(f"stages.fetch.{params.source}.candles")
+    source = source_of(params)
     fetched = source.fetch_candles(params)
     cleaned = {symbol: clean(fetched[symbol], symbol, params) for symbol in params.symbols}
-    summary = receipt(cleaned, params)
+    summary = receipt(cleaned, params, has_order=source.has_order)
     with fresh_folder("data/candles") as folder:
         for symbol, found in cleaned.items():
             write_table(folder / f"{file_name(symbol)}.parquet", found.candles)

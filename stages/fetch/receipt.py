@@ -11,25 +11,23 @@ from stages.fetch.grid import NIL, gaps, phase_of
 from stages.fetch.params import FetchParams
 
 
-def receipt(cleaned: dict[str, Cleaned], params: FetchParams) -> dict[str, Any]:
+def receipt(cleaned: dict[str, Cleaned], params: FetchParams, *, has_order: bool) -> dict[str, Any]:
     """What was asked for, and what each symbol's candles are: equal rows, equal receipt.
 
-    Says neither when nor from which address they were fetched, nor how rough the way was.
+    Says neither when nor from which address they were fetched, nor how rough the way was. `has_order`:
+    whether the rows' order and repetition are facts of the source.
     """
     return {
         "source": {params.source: getattr(params, params.source).model_dump()},
         "timeframe": params.timeframe,
         "start": params.start_time.isoformat(),
         "end": params.end_time.isoformat(),
-        "symbols": {symbol: entry(found, params) for symbol, found in cleaned.items()},
+        "symbols": {symbol: entry(found, params, has_order=has_order) for symbol, found in cleaned.items()},
     }
 
 
-def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
-    """A symbol's part of the receipt.
-
-    Order and repetition are facts of a file; elsewhere they would be accidents of the transfer.
-    """
+def entry(found: Cleaned, params: FetchParams, *, has_order: bool) -> dict[str, Any]:
+    """A symbol's part of the receipt."""
     opens = found.candles["open_time"]
     facts = {
         "rows": len(opens),
@@ -47,7 +45,7 @@ def entry(found: Cleaned, params: FetchParams) -> dict[str, Any]:
         "highs_or_lows_widened": found.n_widened,
         "sha256": content_sha256(found.candles),
     }
-    if params.source == "file":
+    if has_order:
         facts["duplicate_rows_dropped"] = found.n_duplicates
         facts["out_of_order_rows_sorted"] = found.n_out_of_order
     return facts

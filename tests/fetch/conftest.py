@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
@@ -15,6 +15,8 @@ from tests.conftest import MakeCandles
 from tools.exchange_server import ExchangeServer, serve
 
 ROOT = Path(__file__).parents[2]
+
+SOURCES = get_args(FetchParams.model_fields["source"].annotation)
 
 MakeParams = Callable[..., FetchParams]
 

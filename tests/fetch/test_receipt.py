@@ -35,7 +35,9 @@ def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_para
     params = make_params(symbols=[SYMBOL, "ETH/USDT"], source="exchange", max_gap_bars=WEEK_BARS)
     tables = {SYMBOL: make_candles(10, missing=[4, 5]), "ETH/USDT": make_candles(WEEK_BARS, seed=2)}
 
-    found = receipt({symbol: clean(table, symbol, params) for symbol, table in tables.items()}, params)
+    cleaned = {symbol: clean(table, symbol, params) for symbol, table in tables.items()}
+
+    found = receipt(cleaned, params, has_order=False)
 
     assert found["source"] == {"exchange": {"name": "binance"}}
     assert found["start"] == "2022-01-03T00:00:00+00:00"
@@ -58,9 +60,10 @@ def test_receipt_tells_each_symbols_candles(make_candles: MakeCandles, make_para
     assert found["symbols"]["ETH/USDT"]["sha256"] != found["symbols"][SYMBOL]["sha256"]
 
 
-def facts_of(candles: pd.DataFrame, params: FetchParams) -> dict[str, Any]:
+def facts_of(candles: pd.DataFrame, params: FetchParams, *, has_order: bool = False) -> dict[str, Any]:
     """What the receipt says of these candles."""
-    return receipt({SYMBOL: clean(candles, SYMBOL, params)}, params)["symbols"][SYMBOL]
+    found = receipt({SYMBOL: clean(candles, SYMBOL, params)}, params, has_order=has_order)
+    return found["symbols"][SYMBOL]
 
 
 @pytest.mark.parametrize(
@@ -113,20 +116,20 @@ def test_a_late_beginning_is_a_gap(make_candles: MakeCandles, make_params: MakeP
     assert facts["gaps"] == [{"start": "2021-01-04T00:00:00+00:00", "missing_bars": 364 * 24}]
 
 
-@pytest.mark.parametrize("source", ["simulated", "exchange", "file"])
-def test_order_and_repetition_are_told_of_files_alone(
-    make_candles: MakeCandles, make_params: MakeParams, source: str
+@pytest.mark.parametrize("has_order", [True, False])
+def test_order_and_repetition_are_told_where_they_are_facts(
+    make_candles: MakeCandles, make_params: MakeParams, *, has_order: bool
 ):
     """Elsewhere they come from the transfer: the receipt would change from one to the next."""
-    params = make_params(source=source)
+    params = make_params()
     candles = make_candles(WEEK_BARS)
     rough = candles.iloc[[5, *range(WEEK_BARS), 7, 6]]
 
-    told, smooth = (facts_of(table, params) for table in (rough, candles))
+    told, smooth = (facts_of(table, params, has_order=has_order) for table in (rough, candles))
 
     counts = {key: told[key] for key in told if told[key] != smooth[key]}
     expected = {"duplicate_rows_dropped": 3, "out_of_order_rows_sorted": 7}
-    assert counts == (expected if source == "file" else {})
+    assert counts == (expected if has_order else {})
     assert told.keys() == smooth.keys()
 
 
@@ -139,9 +142,9 @@ def dirty(seed: int) -> pd.DataFrame:
 
 def test_receipt_is_json_of_any_candles(make_params: MakeParams):
     """Also what isn't finite is written as strict JSON, for any program to read."""
-    params = make_params(source="file")
+    params = make_params()
 
-    found = receipt({SYMBOL: clean(dirty(1), SYMBOL, params)}, params)
+    found = receipt({SYMBOL: clean(dirty(1), SYMBOL, params)}, params, has_order=True)
 
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["symbols"][SYMBOL]["broken_rows_left_out"][0]["row"].endswith("close nan, volume -inf")
@@ -149,22 +152,22 @@ def test_receipt_is_json_of_any_candles(make_params: MakeParams):
 
 @given(seed=st.integers(0, 1000))
 @settings(deadline=None, max_examples=20)
-def test_receipt_of_an_exchange_is_the_same_however_rows_came(seed: int):
-    """The rows in another order give the same receipt, faults and all."""
-    params = FetchParams.model_validate(fetch_settings(source="exchange"))
+def test_without_an_order_the_receipt_is_the_same_however_rows_came(seed: int):
+    """As of an exchange: the rows in another order give the same, faults and all."""
+    params = FetchParams.model_validate(fetch_settings())
 
-    found, again = (receipt({SYMBOL: clean(dirty(n), SYMBOL, params)}, params) for n in (seed, 0))
+    found, again = (facts_of(dirty(n), params) for n in (seed, 0))
 
     assert json.dumps(found) == json.dumps(again)
 
 
 def test_the_line_for_a_person_names_what_there_is_and_no_more(make_params: MakeParams):
     """What was done to the rows is in the line that the stage prints; what wasn't isn't."""
-    params = make_params(source="file")
+    params = make_params()
 
     assert in_one_line(facts_of(random_candles(WEEK_BARS), params)) == (
         "168 candles, 2022-01-03T00:00:00+00:00 to 2022-01-09T23:00:00+00:00, 0 missing in 0 gaps"
     )
-    told = in_one_line(facts_of(dirty(1), params))
+    told = in_one_line(facts_of(dirty(1), params, has_order=True))
     assert told.startswith("167 candles, ")
     assert "1 missing in 1 gap, 1 broken row left out, 1 suspect row kept, 2 duplicate rows" in told

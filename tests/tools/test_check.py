@@ -99,6 +99,19 @@ def test_a_source_without_the_candles_is_one_line(tmp_path, settings, words):
         assert word in result.stderr
 
 
+def test_no_other_source_is_imported():
+    """Ccxt alone takes longer than all the rest: it is imported where an exchange is asked."""
+    code = "import sys, tools.check; tools.check.check(); print(*sorted(sys.modules))"
+
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert {"stages.fetch.simulated.candles"} == {
+        name for name in result.stdout.split() if re.fullmatch(r"ccxt|stages\.fetch\.\w+\.candles", name)
+    }
+
+
 @pytest.mark.parametrize("text", ["", "- a list", "task: [unclosed", "\x00"])
 def test_what_is_no_mapping_is_one_line(tmp_path, text):
     """A file that isn't YAML, or holds no blocks, is refused in one line."""

@@ -8,7 +8,7 @@ from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.tables import file_name
 from stages.fetch.clean import DisagreementError, check_agreement
-from stages.fetch.exchange.connection import endpoint_tag
+from stages.fetch.exchange.connection import endpoint_tag, open_exchange
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import download, in_words, still_missing
 from stages.fetch.exchange.pages import (
@@ -26,6 +26,7 @@ from stages.fetch.exchange.progress import say
 from stages.fetch.exchange.window import check_window, span_of
 from stages.fetch.grid import EPOCH, MILLISECOND
 from stages.fetch.params import FetchParams
+from stages.fetch.source import Source
 
 
 def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[str, pd.DataFrame]:
@@ -54,6 +55,11 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
         ) from None
     except KeyboardInterrupt:
         raise InputError(f"stopped. {in_words(still_missing(folders, wanted))}") from None
+
+
+def check(params: FetchParams) -> None:
+    """Raise InputError where there is no such exchange, or the user's options for it are none."""
+    open_exchange(params.exchange.name).close()
 
 
 def complete(folders: Folders, params: FetchParams, now: pd.Timestamp) -> dict[str, Pages]:
@@ -128,3 +134,6 @@ def cut_to_window(rows: pd.DataFrame, params: FetchParams) -> pd.DataFrame:
     """Those rows that the window holds."""
     first, last = (EPOCH + time * MILLISECOND for time in span_of(params))
     return rows[(rows["open_time"] >= first) & (rows["open_time"] < last)]
+
+
+SOURCE = Source(fetch_candles, check, has_order=False)

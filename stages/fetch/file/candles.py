@@ -21,6 +21,7 @@ from stages.fetch.file.formats import Places, Wanted, parts_of, read_csv, read_f
 from stages.fetch.file.times import read_times
 from stages.fetch.grid import EPOCH, check_closed
 from stages.fetch.params import FetchParams
+from stages.fetch.source import Source
 
 READERS: dict[str, Callable[[Path, Wanted], pd.DataFrame]] = {
     ".parquet": read_parquet,
@@ -46,16 +47,25 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     window's still forms: left out, it would be there the next time, and never be the true one.
     """
     now = now or pd.Timestamp.now("UTC")
-    folder = Path("data/import", params.source)
-    paths = {symbol: find_file(symbol, folder) for symbol in params.symbols}
     tables = {}
-    for symbol, path in paths.items():
+    for symbol, path in find_files(params).items():
         window = params.start_time, params.end_time
         tables[symbol] = read_candles(path, symbol, params.file.timezone, window)
         times = tables[symbol]["open_time"]
         check_past(times, path, now)
         check_closed(times[(times >= window[0]) & (times < window[1])], params, now)
     return tables
+
+
+def check(params: FetchParams) -> None:
+    """Raise InputError where a symbol has no file, or more than one."""
+    find_files(params)
+
+
+def find_files(params: FetchParams) -> dict[str, Path]:
+    """Each symbol's one file. Raises InputError where it has none, or more than one."""
+    folder = Path("data/import", params.source)
+    return {symbol: find_file(symbol, folder) for symbol in params.symbols}
 
 
 def find_file(symbol: str, folder: Path) -> Path:
@@ -188,3 +198,6 @@ def check_past(times: pd.Series, path: Path, now: pd.Timestamp) -> None:
             f"fetch.symbols: times in {path} must lie between 1970 and now; "
             f"received {astray.iloc[0]} in row {astray.index[0] + 1:,}."
         )
+
+
+SOURCE = Source(fetch_candles, check, has_order=True)

@@ -16,6 +16,7 @@ from scipy.signal import lfilter
 from stages.common.bars import Floats, Ints, bar_length
 from stages.fetch.grid import MONDAY
 from stages.fetch.params import FetchParams, SimulatedParams
+from stages.fetch.source import Source
 
 START_PRICE = 30_000.0
 PRICE_DECIMALS = 2  # a tick of .01, as Binance has it for BTC/USDT
@@ -61,6 +62,10 @@ def fetch_candles(params: FetchParams) -> dict[str, pd.DataFrame]:
     open_time = pd.date_range(first, periods=n_bars, freq=bar, unit="ms")
     bar_minutes = bar // MINUTE
     return {symbol: simulate(symbol, open_time, bar_minutes, params.simulated) for symbol in params.symbols}
+
+
+def check(_: FetchParams) -> None:
+    """Any window of any symbol can be simulated."""
 
 
 def simulate(
@@ -223,3 +228,6 @@ def minute_volume(symbol: str, log_range: Floats, seed: int) -> Floats:
     own = remember(stream(seed, symbol, "volume").standard_normal(len(log_range)), VOLUME_MEMORY_HOURS)
     usual_range = ANNUAL_VOLATILITY / np.sqrt(YEAR_MINUTES)
     return VOLUME_PER_MINUTE * log_range / usual_range * np.exp(np.sqrt(VOLUME_VARIANCE) * own)
+
+
+SOURCE = Source(fetch_candles, check, has_order=False)

@@ -159,7 +159,7 @@ def test_dirt_is_cleaned_as_the_receipt_says(make_params: MakeParams, folder: Pa
 
     cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
 
-    facts = receipt({SYMBOL: cleaned}, params)["symbols"][SYMBOL]
+    facts = receipt({SYMBOL: cleaned}, params, has_order=True)["symbols"][SYMBOL]
     counts = summary(facts)
     assert {name: count for name, count in counts.items() if count} == told
     gone = {time for gap in facts["gaps"] for time in missing_times(gap)}
@@ -512,7 +512,7 @@ def test_bars_that_all_open_later_are_told(make_params: MakeParams, folder: Path
 
     cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
 
-    assert receipt({SYMBOL: cleaned}, params)["symbols"][SYMBOL]["phase"] == phase
+    assert receipt({SYMBOL: cleaned}, params, has_order=True)["symbols"][SYMBOL]["phase"] == phase
     assert_frame_equal(cleaned.candles[COLUMNS[1:]], WEEK[: len(cleaned.candles)][COLUMNS[1:]])
 
 
@@ -527,7 +527,7 @@ def test_weeks_may_open_on_thursdays(make_params: MakeParams, folder: Path):
     cleaned = clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
 
     assert_frame_equal(cleaned.candles, candles, check_exact=True)
-    facts = receipt({SYMBOL: cleaned}, params)["symbols"][SYMBOL]
+    facts = receipt({SYMBOL: cleaned}, params, has_order=True)["symbols"][SYMBOL]
     assert facts["phase"] == "3 days 00:00:00"
     assert facts["gaps"] == []
 

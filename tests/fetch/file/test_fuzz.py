@@ -39,7 +39,7 @@ def outcome(made: Mutant, folder: Path) -> str:
     except InputError as error:
         assert_a_line(str(error))
         return "refused"
-    facts = receipt({SYMBOL: cleaned}, PARAMS)["symbols"][SYMBOL]
+    facts = receipt({SYMBOL: cleaned}, PARAMS, has_order=True)["symbols"][SYMBOL]
     found = cleaned.candles.set_index("open_time")
     phase = pd.Timedelta(facts["phase"])
     assert_all_there(found.index, facts, phase)
