@@ -7,25 +7,20 @@ from stages.common.errors import run
 from stages.common.outputs import alone, fresh_folder
 from stages.common.params import load_params
 from stages.common.tables import file_name, write_table
-from stages.fetch.clean import clean
 from stages.fetch.params import FetchParams
-from stages.fetch.receipt import in_one_line, receipt
-from stages.fetch.source import source_of
+from stages.fetch.receipt import in_one_line
+from stages.fetch.stage import fetch
 
 
 def main() -> None:
     """Write data/candles/: a Parquet file a symbol, and receipt.json."""
-    params = load_params("fetch", FetchParams)
-    source = source_of(params)
-    fetched = source.fetch_candles(params)
-    cleaned = {symbol: clean(fetched[symbol], symbol, params) for symbol in params.symbols}
-    summary = receipt(cleaned, params, has_order=source.has_order)
+    fetched = fetch(load_params("fetch", FetchParams))
     with fresh_folder("data/candles") as folder:
-        for symbol, found in cleaned.items():
-            write_table(folder / f"{file_name(symbol)}.parquet", found.candles)
-        text = json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False)
+        for symbol, candles in fetched.candles.items():
+            write_table(folder / f"{file_name(symbol)}.parquet", candles)
+        text = json.dumps(fetched.receipt, indent=2, sort_keys=True, ensure_ascii=False)
         (folder / "receipt.json").write_text(text + "\n", encoding="utf-8")
-    for symbol, facts in summary["symbols"].items():
+    for symbol, facts in fetched.receipt["symbols"].items():
         print(f"fetch: {symbol}: {in_one_line(facts)}")
     record("fetch")
 
