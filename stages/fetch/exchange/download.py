@@ -1,9 +1,10 @@
 """Stretches of time that are fetched and kept, page by page, many at a time."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,7 @@ from stages.fetch.params import FetchParams
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
 N_SHOWN = 5  # in an error
 EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
+WAKE_SECONDS = 0.2  # how late Ctrl-C may be seen
 
 
 def still_missing(folders: Folders, wanted: Span) -> Spans:
@@ -113,13 +115,26 @@ def run_all(
             free.append(connection)
         return request
 
+    finished: SimpleQueue[Future[PageRequest]] = SimpleQueue()
     with ThreadPoolExecutor(len(connections)) as pool:
         try:
-            for future in as_completed([pool.submit(do, request) for request in requests]):
+            for request in requests:
+                pool.submit(do, request).add_done_callback(finished.put)
+            for _ in requests:
                 with suppress(StoppedError):
-                    yield future.result()
+                    yield next_of(finished).result()
         finally:
             pacer.stop()
+
+
+def next_of(finished: SimpleQueue[Future[PageRequest]]) -> Future[PageRequest]:
+    """The one that is finished first, once there is one.
+
+    Ctrl-C may reach another thread than this one, which has to wake up now and then to see it.
+    """
+    while True:
+        with suppress(Empty):
+            return finished.get(timeout=WAKE_SECONDS)
 
 
 def keep_page(
