@@ -118,14 +118,14 @@ CANARIES = {
     ),
     "a direction's label end a bar early": Canary(
         file="stages/label/direction.py",
-        sound='"end": end,',
-        leaky='"end": end - 1,',
+        sound='"end": end})',
+        leaky='"end": end - 1})',
         tests="tests/label/test_direction.py",
     ),
     "a volatility's label end a bar early": Canary(
         file="stages/label/volatility.py",
-        sound='"end": end,',
-        leaky='"end": end - 1,',
+        sound='"end": end})',
+        leaky='"end": end - 1})',
         tests="tests/label/test_volatility.py",
     ),
     "label ends dated by their candle's open": Canary(
@@ -136,8 +136,8 @@ CANARIES = {
     ),
     "ATR scaled by tomorrow's close": Canary(
         file="stages/label/rows.py",
-        sound='bars["atr"].to_numpy(np.float64)[rows] / close[rows]',
-        leaky='bars["atr"].to_numpy(np.float64)[rows] / close[rows + 1]',
+        sound="average[rows] / close[rows],",
+        leaky="average[rows] / close[rows + 1],",
         tests="tests/label/test_rows.py",
     ),
     # Baselines
@@ -198,8 +198,8 @@ CANARIES = {
     ),
     "a backward fill before the baseline's first fit": Canary(
         file="stages/train/rows.py",
-        sound="forecast[name].to_numpy(np.float64)",
-        leaky="forecast[name].bfill().to_numpy(np.float64)",
+        sound="forecast[task.offset].to_numpy(np.float64)",
+        leaky="forecast[task.offset].bfill().to_numpy(np.float64)",
         tests="tests/train/test_rows.py",
     ),
     "a start and class weights from all rows": Canary(
@@ -235,8 +235,8 @@ CANARIES = {
     ),
     "ic pooled over folds": Canary(
         file="stages/evaluate/scores.py",
-        sound='"ic": averaged(spearman, rows, "delta", "target")',
-        leaky='"ic": spearman(rows["delta"].to_numpy(), rows["target"].to_numpy())',
+        sound='"ic": averaged(spearman, rows, "delta", "surprise")',
+        leaky='"ic": spearman(rows["delta"].to_numpy(), rows["surprise"].to_numpy())',
         tests="tests/evaluate/test_scores.py",
     ),
     "auc pooled over folds": Canary(
@@ -264,7 +264,7 @@ CANARIES = {
         tests="tests/evaluate/test_conformal.py",
     ),
     "spreads of errors fitted on test": Canary(
-        file="stages/evaluate/volatility.py",
+        file="stages/evaluate/amount.py",
         sound='val = error.where(rows["role"] == "val")',
         leaky="val = error",
         tests="tests/evaluate/test_information.py",

@@ -7,21 +7,26 @@ import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from stages.common.task import TASKS
 from stages.fetch.params import FetchParams
 from stages.label.params import LabelParams
-from tests.fetch.conftest import SOURCES
+from stages.params import Params
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# They read settings, which are in dvc.lock, or say where to keep and write what no hash counts.
+SOURCES = get_args(FetchParams.model_fields["source"].annotation)
+# They read settings, which are in dvc.lock, or say where to keep, write or print what no hash counts.
 CHANGE_NO_OUTPUT = {
     *(ROOT / f"stages/common/{name}.py" for name in ("cache", "environment", "params", "settings")),
-    ROOT / "stages/evaluate/ledger.py",
+    *(ROOT / f"stages/{name}.py" for name in ("params", "runner", "evaluate/ledger", "train/quiet")),
 }
+# Those in which settings arrive whole; below, a function is given what it needs.
+TAKE_ALL_SETTINGS = ("__main__.py", "stage.py")
 
 
 def files_of(name: str) -> Iterator[Path]:
@@ -79,23 +84,25 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
     return found
 
 
+def listed(stage: str, task: str, source: str) -> set[Path]:
+    """The modules that dvc.yaml lists for a stage, for one task and source."""
+    deps = [
+        ROOT / dep.replace("${task}", task).replace("${fetch.source}", source)
+        for dep in STAGES[stage]["deps"]
+        if dep.startswith("stages/")
+    ]
+    return {module for dep in deps for module in (dep.rglob("*.py") if dep.is_dir() else [dep])}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_modules_that_a_stage_imports(stage):
-    """What it imports for a task and source is listed, and what is listed is imported for one of them."""
-    expected, actual = set(), set()
-    for task, source in product(["direction", "volatility"], SOURCES):
-        needed = imported(ROOT / f"stages/{stage}/__main__.py", task, source)
-        deps = [
-            ROOT / dep.replace("${task}", task).replace("${fetch.source}", source)
-            for dep in STAGES[stage]["deps"]
-            if dep.startswith("stages/")
-        ]
-        listed = {module for dep in deps for module in (dep.rglob("*.py") if dep.is_dir() else [dep])}
-        assert listed >= needed
-        expected |= needed
-        actual |= listed
+    """What a stage imports for a task and a source is listed; what is listed is imported for some."""
+    pairs = list(product(TASKS, SOURCES))
+    needed = [imported(ROOT / f"stages/{stage}/__main__.py", *pair) for pair in pairs]
 
-    assert actual == expected
+    for pair, modules in zip(pairs, needed, strict=True):
+        assert modules <= listed(stage, *pair)
+    assert set().union(*(listed(stage, *pair) for pair in pairs)) == set().union(*needed)
 
 
 def outputs(stage: str) -> set[str]:
@@ -111,7 +118,7 @@ def test_deps_are_the_tables_that_a_stage_reads(stage):
     """A stage's code names just the data that dvc.yaml gives it, and the outputs that it declares."""
     texts = [
         path.read_text(encoding="utf-8")
-        for path in imported(ROOT / f"stages/{stage}/__main__.py", "direction", "file")
+        for path in imported(ROOT / f"stages/{stage}/__main__.py", next(iter(TASKS)), "file")
         if path.is_relative_to(ROOT / "stages" / stage)
     ]
     named = set(re.findall(r'"((?:data|results|models)(?:/[\w.-]+)*)(?:/\{|/?")', "\n".join(texts)))
@@ -125,20 +132,33 @@ def test_deps_are_the_tables_that_a_stage_reads(stage):
         assert any((path + "/").startswith(known + "/") or known.startswith(path + "/") for path in named)
 
 
+def settings_read(path: Path) -> Iterator[str]:
+    """The settings that a module's functions take out of `Params`, as dvc.yaml would list them."""
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(function, ast.FunctionDef):
+            every = [*function.args.args, *function.args.kwonlyargs]
+            whole = {arg.arg for arg in every if arg.annotation and ast.unparse(arg.annotation) == "Params"}
+            chains = {ast.unparse(node) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+            for chain in chains:
+                root, _, key = chain.partition(".")
+                longer = any(other.startswith(f"{chain}.") for other in chains)
+                if root in whole and not longer and key.split(".")[0] in Params.model_fields:
+                    yield re.sub(r"^label\.of.*", "label.${task}", key)
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_params_are_the_settings_that_a_stage_loads(stage):
-    """Each setting that a stage loads is in its `params`, and each one listed there is loaded."""
-    loaded = set()
-    for path in (ROOT / "stages" / stage).rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for name in ("load_params", "load_value"):
-            loaded |= {template(call.args[0]) for call in called(tree, name)}
+def test_params_are_the_settings_that_a_stage_reads(stage):
+    """Each setting that a stage takes out of params.yaml is in its `params`, or its block; no other is."""
+    read = {key for name in TAKE_ALL_SETTINGS for key in settings_read(ROOT / "stages" / stage / name)}
     listed = set(STAGES[stage]["params"])
 
     if stage in {"fetch", "label"}:  # their own section holds a block a source or task: only one counts
-        loaded.discard(stage)
+        read = {key for key in read if key.split(".")[0] != stage}
         listed = {key for key in listed if not key.startswith(f"{stage}.")}
-    assert loaded == listed
+    for key in read:
+        assert any(f"{key}.".startswith(f"{block}.") for block in listed), key
+    for block in listed:
+        assert any(f"{key}.".startswith(f"{block}.") for key in read), block
 
 
 def all_modules(floor: str) -> list[Path]:
@@ -146,16 +166,24 @@ def all_modules(floor: str) -> list[Path]:
     return sorted((ROOT / floor).rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", all_modules("stages"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "stages").glob("*/**/*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_a_stage_imports_its_own_folder_and_common_alone(path):
-    """Arrows point downwards: tools over stages over common, no stage beside another."""
+    """Arrows point downwards: tools over stages over common, no stage beside another.
+
+    Settings arrive whole at a stage's door alone.
+    """
     floor = path.relative_to(ROOT / "stages").parts[0]
     names = re.findall(
         r"^\s*(?:from|import) ((?:stages|tools|tests)[\w.]*)", path.read_text(encoding="utf-8"), re.M
     )
+    allowed = [["stages"], ["stages", floor], ["stages", "common"]]
+    if path.name in TAKE_ALL_SETTINGS:
+        allowed += [["stages", "params"], ["stages", "runner"]]
 
     for name in names:
-        assert name.split(".")[:2] in (["stages"], ["stages", floor], ["stages", "common"])
+        assert name.split(".")[:2] in allowed
 
 
 def test_every_output_is_read_or_is_a_result():
@@ -181,7 +209,7 @@ def test_tensorflow_is_imported_in_train_alone():
     ("stage", "model", "choice", "blocks"),
     [
         ("fetch", FetchParams, "fetch.${fetch.source}", {*SOURCES}),
-        ("label", LabelParams, "label.${task}", {"direction", "volatility"}),
+        ("label", LabelParams, "label.${task}", {*TASKS}),
     ],
 )
 def test_a_section_with_blocks_is_listed_key_by_key(stage, model, choice, blocks):

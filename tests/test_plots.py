@@ -14,6 +14,7 @@ from tests.project import ROOT, Project
 
 FIGURES = {"training", "forecast", "calibration", "forecasts", "folds", "months", "calls"}
 TABLES = FIGURES | {"symbols"}
+TABLE_FILES = {name: f"results/plots/{name}.csv" for name in TABLES} | {"training": "results/training.csv"}
 BY_DVC = {"rev", "step"}  # the revision, and the place of a row in its table
 LOADS = r"<(?:script|link|img|iframe|object|embed)\b[^>]*(?:src|href|data)\s*=\s*[\"']?(?:https?:)?//"
 
@@ -78,7 +79,7 @@ def made_columns(spec: dict[str, Any]) -> set[str]:
 
 def test_each_table_and_each_picture_is_shown_once(shown):
     """By one definition each; what isn't a file of results/ isn't shown."""
-    tables = {f"results/plots/{name}.csv" for name in TABLES}
+    tables = set(TABLE_FILES.values())
     pictures = {f"results/figures/{name}.png" for name in FIGURES}
 
     assert shown.keys() == tables | pictures
@@ -106,7 +107,7 @@ def test_a_diff_has_both_revisions_of_everything(compared, shown):
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_a_template_reads_columns_that_exist(project, shown, name):
     """Of the table, of DVC or of its own transforms; and it leaves none of DVC's places empty."""
-    path = f"results/plots/{name}.csv"
+    path = TABLE_FILES[name]
     header = (project.folder / path).read_text(encoding="utf-8").partition("\n")[0].split(",")
     (plot,) = shown[path]
 
@@ -118,7 +119,7 @@ def test_a_template_reads_columns_that_exist(project, shown, name):
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_two_tasks_are_not_on_one_axis(compared, name):
     """Where the units differ the panels do, each with an axis of its own."""
-    (plot,) = compared[f"results/plots/{name}.csv"]
+    (plot,) = compared[TABLE_FILES[name]]
     spec = plot["content"]
     units = {
         rev: {row["unit"] for row in spec["data"]["values"] if row["rev"] == rev}
@@ -136,7 +137,8 @@ def test_two_tasks_are_not_on_one_axis(compared, name):
 
 def test_every_template_is_used_and_every_one_used_is_here():
     """None of DVC's own, which put all on one axis."""
-    entries = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["evaluate"]["plots"]
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+    entries = [entry for stage in stages for entry in stage.get("plots", [])]
     used = {props["template"] for entry in entries if isinstance(entry, dict) for props in entry.values()}
 
     assert used == {path.stem for path in (ROOT / ".dvc/plots").glob("*.json")}
@@ -153,7 +155,7 @@ def test_the_page_needs_no_network(project):
         page = (project.folder / "dvc_plots/index.html").read_text(encoding="utf-8")
 
         assert not re.search(LOADS, page)
-        assert page.count("vegaEmbed('#results_plots_") == len(TABLES)
+        assert len(re.findall(r"vegaEmbed\('#results_(?:plots_|training)", page)) == len(TABLES)
         images = re.findall(r'<img src="(static[^"]+)">', page)
         assert len(images) == len(FIGURES) * (1 if command == "show" else 2)
         assert all((project.folder / "dvc_plots" / image).is_file() for image in images)
@@ -164,4 +166,4 @@ def test_a_fresh_clone_shows_the_tables(project, tmp_path):
     project.run("git", "clone", "-q", str(project.folder), str(tmp_path / "clone"))
     answer = project.run("dvc", "--cd", str(tmp_path / "clone"), "plots", "show", "--json")
 
-    assert json.loads(answer)["data"].keys() == {f"results/plots/{name}.csv" for name in TABLES}
+    assert json.loads(answer)["data"].keys() == {*TABLE_FILES.values()}

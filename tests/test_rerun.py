@@ -49,6 +49,16 @@ def test_nothing_reruns_when_nothing_changed(project):
         ({"label.direction.up_atr": 2.0}, AFTER_LABEL),
         pytest.param({"label.horizon": 10}, AFTER_LABEL, marks=pytest.mark.slow),
         pytest.param({"split.warmup_bars": 210}, AFTER_LABEL, marks=pytest.mark.slow),
+        pytest.param(
+            {
+                "split.scheme": "walk_forward",
+                "split.folds": 2,
+                "split.test_bars": 200,
+                "split.val_bars": 100,
+            },
+            ["label", "train", "evaluate"],
+            marks=pytest.mark.slow,
+        ),
         ({"featurize.groups": ["returns", "clock"]}, AFTER_FEATURIZE),
         ({"baseline.refit_bars": 100}, AFTER_BASELINE),
         pytest.param({"baseline.slow_refit_bars": 700}, AFTER_BASELINE, marks=pytest.mark.slow),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
-from stages.common.params import make_git_look
+from stages.params import make_git_look
 from tools.commands import need, output_of
 
 PARAMS = "params.yaml"

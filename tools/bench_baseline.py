@@ -12,17 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from stages.baseline.__main__ import forecast_all, forecasters
-from stages.baseline.params import BaselineParams
 from stages.baseline.rows import make_rows
+from stages.baseline.stage import baseline, forecasters
 from stages.common.bars import bar_length
 from stages.common.errors import run
-from stages.common.params import load_params
 from stages.common.task import TASKS
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
-from stages.label.params import LabelParams, SplitParams
 from stages.label.rows import label_candles
+from stages.params import Params, load_params
 
 REFERENCE = ("volatility", "har_hour_of_week")
 TOGETHER = "all, as the stage does"
@@ -38,12 +36,6 @@ def market(n_bars: int) -> pd.DataFrame:
     return simulate(SYMBOL, open_time, 60, settings)
 
 
-def baseline_rows(candles: pd.DataFrame, task: str, label: LabelParams, split: SplitParams) -> pd.DataFrame:
-    """The rows that the stage would make of these candles."""
-    labels, _ = label_candles(candles, task, HOUR, label, split)
-    return make_rows(candles, labels, HOUR, split.bridge_bars, label.horizon)
-
-
 def seconds(work: Callable[[], Any]) -> float:
     """How long one call takes, by the clock on the wall."""
     begin = time.perf_counter()
@@ -51,15 +43,16 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
-def time_task(
-    rows: pd.DataFrame, task: str, settings: dict[str, Any], params: BaselineParams
-) -> dict[str, float]:
+def time_task(candles: pd.DataFrame, params: Params) -> dict[str, float]:
     """Seconds of each of a task's columns alone, and of all TOGETHER, starting of processes included."""
+    labels, _ = label_candles(candles, params.task, HOUR, params.label, params.split)
+    rows = make_rows(candles, labels, HOUR, params.split.bridge_bars, params.label.horizon)
+    settings = params.label.of(params.task).model_dump()
     times = {
-        name: seconds(partial(forecaster, rows, params))
-        for name, forecaster in forecasters(task, settings).items()
+        name: seconds(partial(forecaster, rows, params.baseline))
+        for name, forecaster in forecasters(params.task, settings).items()
     }
-    return times | {TOGETHER: seconds(lambda: forecast_all({SYMBOL: rows}, task, settings, params))}
+    return times | {TOGETHER: seconds(lambda: baseline({SYMBOL: candles}, {SYMBOL: labels}, params))}
 
 
 def table(times: dict[str, dict[str, float]]) -> str:
@@ -74,13 +67,8 @@ def table(times: dict[str, dict[str, float]]) -> str:
 
 def main() -> None:
     """Print the table."""
-    params, label = load_params("baseline", BaselineParams), load_params("label", LabelParams)
-    split = load_params("split", SplitParams)
-    candles = market(FIVE_YEARS)
-    times = {}
-    for task in TASKS:
-        settings = getattr(label, task).model_dump()
-        times[task] = time_task(baseline_rows(candles, task, label, split), task, settings, params)
+    params, candles = load_params(), market(FIVE_YEARS)
+    times = {task: time_task(candles, params.model_copy(update={"task": task})) for task in TASKS}
     print(table(times))
 
 

@@ -22,10 +22,10 @@ import pandas as pd
 
 from stages.common.cache import VARIABLE
 from stages.common.errors import run
-from stages.common.params import read_params
 from stages.fetch.exchange.candles import fetch_candles
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.params import FetchParams
+from stages.params import read_params
 from tools.exchange_server import Answer, ExchangeServer, Query
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]

@@ -7,18 +7,14 @@ settings have one line: what memory the run will need, and where.
 
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 import psutil
 from joblib import cpu_count
 
-from stages.baseline.params import BaselineParams
 from stages.common.errors import InputError, run, shown
-from stages.common.params import Section, check_params, make_git_look, read_params
 from stages.fetch.params import FetchParams
 from stages.fetch.source import source_of
-from stages.label.params import LabelParams, SplitParams
-from stages.train.params import TrainParams
+from stages.params import Params, load_params
 from tools.memory import estimate, n_bars
 
 # Estimates are off by less, even far from what was measured; and a run that would fit must not be refused.
@@ -29,10 +25,10 @@ def main() -> None:
     """Check the file named on the command line, params.yaml by default, and say what memory it takes."""
     if len(sys.argv) > 2:
         raise InputError(f"tools.check must be given one file, or none; received {shown(sys.argv[1:])}.")
-    sections = check(*sys.argv[1:])
-    need, total = estimate(sections, cpu_count()), psutil.virtual_memory().total
+    params = check(*sys.argv[1:])
+    need, total = estimate(params, cpu_count()), psutil.virtual_memory().total
     check_memory(need, total)
-    print(memory_line(need, sections["fetch"]))
+    print(memory_line(need, params.fetch))
     if max(need.values()) > total:
         print(
             f"warning: this machine has {total / 1e9:.1f} GB in all; the run may be killed.",
@@ -40,13 +36,12 @@ def main() -> None:
         )
 
 
-def check(path: str = "params.yaml") -> dict[str, Any]:
-    """The models of a file's sections. Raises InputError where a run by them would end in an error."""
-    make_git_look(path)
-    sections: dict[str, Any] = check_params(read_params(path))
-    check_length(**sections)
-    source_of(sections["fetch"]).check(sections["fetch"])
-    return sections
+def check(path: str = "params.yaml") -> Params:
+    """A file's settings. Raises InputError where a run by them would end in an error."""
+    params = load_params(path)
+    check_length(params)
+    source_of(params.fetch).check(params.fetch)
+    return params
 
 
 def memory_line(need: Mapping[str, float], fetch: FetchParams) -> str:
@@ -70,21 +65,13 @@ def check_memory(need: Mapping[str, float], total: float) -> None:
         )
 
 
-def check_length(
-    *,
-    fetch: FetchParams,
-    split: SplitParams,
-    label: LabelParams,
-    baseline: BaselineParams,
-    train: TrainParams,
-    **_others: Section,
-) -> None:
+def check_length(params: Params) -> None:
     """Raise InputError where even a window without gaps leaves the first fold too little to train on."""
-    bars = n_bars(fetch)
+    split, label, bars = params.split, params.label, n_bars(params.fetch)
     n_rows = bars - split.warmup_bars - label.horizon
     walk = split.scheme == "walk_forward"
     n_later = split.folds * split.test_bars + split.val_bars if walk else round(0.3 * n_rows)
-    needed = label.horizon + (baseline.min_bars if train.offset == "baseline" else 0)
+    needed = label.horizon + (params.baseline.min_bars if params.train.offset == "baseline" else 0)
     if n_rows - n_later <= needed:
         raise InputError(
             f"fetch.start to fetch.end must leave the first fold more than {needed} rows to train on "

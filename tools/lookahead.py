@@ -8,20 +8,18 @@ function from candles to a table with `close_time`.
 
 import argparse
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from stages.common.bars import Ints, bar_length
+from stages.common.bars import Ints
 from stages.common.errors import InputError, run
-from stages.common.params import load_params, load_value
 from stages.common.tables import read_tables
-from stages.featurize.groups import make_features
-from stages.featurize.params import FeaturizeParams
+from stages.featurize.stage import featurize
 from stages.fetch.clean import PRICES
+from stages.params import load_params
 
 MakeTable = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -139,16 +137,13 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def features_of() -> MakeTable:
-    """The function from candles to features that featurize applies, as params.yaml has it."""
-    params = load_params("featurize", FeaturizeParams)
-    bar, bridge_bars = bar_length(load_value("fetch.timeframe", str)), load_value("split.bridge_bars", int)
-    return partial(make_features, bar=bar, bridge_bars=bridge_bars, params=params)
-
-
 def main() -> None:
     """Check the features of data/candles. Raises InputError with a line a column that looks ahead."""
-    given, make_table, lines = arguments(), features_of(), list[str]()
+    given, params, lines = arguments(), load_params(), list[str]()
+
+    def make_table(candles: pd.DataFrame) -> pd.DataFrame:
+        return featurize({"candles": candles}, params)["candles"]
+
     for symbol, candles in dict(read_tables("data/candles")).items():
         rng, features = np.random.default_rng(given.seed), make_table(candles)
         cuts = choose_cuts(candles["open_time"], features["close_time"], given.cuts, rng)

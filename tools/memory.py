@@ -10,14 +10,12 @@ Not measured: candles of an exchange or a file, which count as the window's bars
 than two processes at a time; other networks than the LSTM.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from stages.baseline.params import BaselineParams
 from stages.common.bars import bar_length
 from stages.featurize.params import FeaturizeParams
 from stages.fetch.params import FetchParams
 from stages.label.params import SplitParams
+from stages.params import Params
 from stages.train.params import TrainParams
 
 MB = 1e6
@@ -35,20 +33,17 @@ def n_bars(fetch: FetchParams) -> int:
     return int((fetch.end_time - fetch.start_time) // bar_length(fetch.timeframe))
 
 
-def estimate(sections: Mapping[str, Any], cores: int) -> dict[str, float]:
-    """Bytes that each stage holds at its peak, all its processes together, on so many cores.
-
-    `sections`: the models of params.yaml.
-    """
-    fetch, bars = sections["fetch"], n_bars(sections["fetch"])
+def estimate(params: Params, cores: int) -> dict[str, float]:
+    """Bytes that each stage holds at its peak, all its processes together, on so many cores."""
+    fetch, bars = params.fetch, n_bars(params.fetch)
     rows = bars * len(fetch.symbols)
     return {
         "fetch": fetching(fetch, bars),
-        "featurize": featurizing(sections["featurize"], bars, rows, cores),
+        "featurize": featurizing(params.featurize, bars, rows, cores),
         "label": by_symbol(350 * bars, 150 * rows, rows // bars, cores),
-        "baseline": forecasting(sections["baseline"], bars, rows, cores),
-        "train": training(sections["train"], sections["split"], sections["featurize"], rows, cores),
-        "evaluate": FIGURES + 2_200 * rows + 5_000 * sections["evaluate"].bootstrap,
+        "baseline": forecasting(params.baseline, bars, rows, cores),
+        "train": training(params.train, params.split, params.featurize, rows, cores),
+        "evaluate": FIGURES + 2_200 * rows + 5_000 * params.evaluate.bootstrap,
     }
 
 

@@ -22,8 +22,8 @@ from tqdm import tqdm
 import stages
 from stages.common.cache import VARIABLE
 from stages.common.errors import InputError, run
-from stages.common.params import STAGES, read_params
 from stages.common.task import TASKS
+from stages.params import read_params
 
 ROOT = Path(__file__).parents[1]
 
@@ -100,7 +100,7 @@ def reproduce(folder: Path, variables: dict[str, str]) -> Hashes:
     first = next(iter(TASKS))
     for task in TASKS:
         (folder / "params.yaml").write_text(json.dumps(tiny_params(task)), encoding="utf-8")
-        for stage in STAGES:
+        for stage in declared:
             if task == first or "task" in declared[stage]["params"]:
                 run_stage(stage, folder, environment | variables)
                 hashes[f"{task} {stage}"] = hashes_of(folder, outputs(declared[stage]))

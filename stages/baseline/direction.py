@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from stages.baseline.boosting import boosted_probability, tree_columns
 from stages.baseline.params import BaselineParams
+from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, refits
 from stages.baseline.rows import FLOOR, HOURS, RETURNS
 from stages.baseline.sizing import sizing_atr
@@ -134,3 +135,6 @@ BASELINES: dict[str, Forecaster] = {
 def baselines(timeout: str, **_settings: Any) -> dict[str, Forecaster]:
     """Each column's forecaster; what is naive depends on `label.direction.timeout`."""
     return {"naive": NAIVE[timeout]} | BASELINES
+
+
+QUESTION = Question(baselines=baselines)

@@ -32,6 +32,3 @@ class BaselineParams(Section):
     def slow(self) -> "BaselineParams":
         """The same window, for what is refit every `slow_refit_bars`."""
         return self.model_copy(update={"refit_bars": self.slow_refit_bars})
-
-
-SECTIONS = {"baseline": BaselineParams}

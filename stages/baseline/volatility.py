@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from stages.baseline.boosting import boosted_ratio, tree_columns
 from stages.baseline.params import BaselineParams
+from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, log_forecasts, refits, scaled
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import FLOOR, RANGES, RETURNS, usable
@@ -184,3 +185,6 @@ MEAN_REVERSION: dict[str, Forecaster] = {"atr": mean_reversion, "true_range": me
 def baselines(target: str = "atr", **_settings: Any) -> dict[str, Forecaster]:
     """Each column's forecaster; what reverts to the mean depends on `label.volatility.target`."""
     return BASELINES | {"mean_reversion": MEAN_REVERSION[target]}
+
+
+QUESTION = Question(baselines=baselines)

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from stages.common.cache import cache_folder
 from stages.common.errors import InputError
 
 LOCKS = Path(".cache/locks")  # of the folder that a stage runs in, which may be a temporary one
@@ -31,15 +30,14 @@ else:
 
 
 def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
-    """Wrap `main`: one process at a time may run it in this folder, and its settings must stay as read.
+    """Wrap `main`: one process at a time may run it in this folder; a second one raises InputError.
 
-    A second process, or another setting, raises InputError. `module`: what users run, as `stages.label`.
+    `module`: what users run, as `stages.label`.
     """
 
     # Two that write the same output would each remove what the other one is writing. And `kill -9` of DVC
     # leaves its stage running, which later would write its answer over that of the next run.
     def locked() -> None:
-        cache_folder()  # a name that is none would come out when all is done
         LOCKS.mkdir(parents=True, exist_ok=True)
         with (LOCKS / module).open("a") as file:
             try:
@@ -50,9 +48,6 @@ def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
                     f"wait until the first `python -m {module}` has ended, or end it."
                 ) from None
             main()
-            from stages.common.params import check_unchanged  # noqa: PLC0415  (takes a while to import)
-
-            check_unchanged()
 
     return locked
 

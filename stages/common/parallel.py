@@ -24,16 +24,24 @@ warnings.filterwarnings("ignore", ".*tasks which were still being processed", Us
 def parallel_map(
     function: Callable[[Item], Result], items: Sequence[Item], description: str
 ) -> list[Result]:
-    """`[function(item) for item in items]`, a process a core, with a progress bar on a terminal.
+    """`[function(item) for item in items]`, as `parallel_results` makes them."""
+    return list(parallel_results(function, items, description))
 
-    The result doesn't depend on where it runs, so neither the number of processes nor the place is a
-    parameter of a stage. A single item runs right here. Raises InputError where a process is killed.
+
+def parallel_results(
+    function: Callable[[Item], Result], items: Sequence[Item], description: str
+) -> Iterator[Result]:
+    """`function(item)` of each item, in their order, a process a core, with a progress bar on a terminal.
+
+    Each comes as soon as it and those before it are there. It doesn't depend on where it was made, so
+    neither the number of processes nor the place is a parameter of a stage. A single item runs right here.
+    Raises InputError where a process is killed.
     """
     jobs = 1 if len(items) == 1 else -1
     with without_ctrl_c():
         results = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(item) for item in items)
     try:
-        return list(tqdm(results, total=len(items), desc=description, disable=True if jobs == 1 else None))
+        yield from tqdm(results, total=len(items), desc=description, disable=True if jobs == 1 else None)
     except BrokenProcessPool:
         raise InputError(
             f"{description} must have the memory for a process a core, and none may be killed; "

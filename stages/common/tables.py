@@ -15,6 +15,8 @@ TIME = pa.timestamp("ms", tz="UTC")
 CHECKSUM = b"barometer.sha256"  # its name in a file's metadata
 MEND = "`dvc repro` makes it anew."
 
+Tables = dict[str, pd.DataFrame]  # by symbol, as its file is named, in the order of the names
+
 
 def file_name(symbol: str) -> str:
     """A symbol as the stem of a file name: BTC/USDT is BTC-USDT, BTC/USDT:USDT is BTC-USDT_USDT."""
@@ -73,7 +75,7 @@ def read_tables(folder: str, symbols: Collection[str] | None = None) -> Iterator
     `symbols`: those that must be there, and no others. Raises InputError if they aren't, if there are none,
     or where `read_table` does.
     """
-    tables = {path.stem: path for path in Path(folder).glob("*.parquet") if path.stem != "folds"}
+    tables = {path.stem: path for path in Path(folder).glob("*.parquet")}
     found = sorted(tables)  # paths would have another order: on Windows they know no case
     if not found or (symbols is not None and found != sorted(symbols)):
         which = f" ({', '.join(sorted(symbols))})" if symbols is not None else ""

@@ -1,10 +1,12 @@
-"""A task is a link, its inverse and a loss.
+"""A task is a question as forecasting sees it: a link, a loss, and the baseline that a network corrects.
 
-Forecasts travel as scores, on the link's scale, where a network's correction is added to a baseline.
+Forecasts travel as scores, on the link's scale, where the correction is added. What else is a task's own
+stands in the module of its name in the folders of label, baseline and evaluate.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -17,13 +19,18 @@ class Task:
     """What the stages need to know of a question.
 
     `link` maps a forecast in its own unit to a score, `inverse` back. `loss(y, score)` is the loss of
-    each row, lower is better. `offset` names the baseline that the network corrects.
+    each row, lower is better; `loss_name` is what the field calls it. `keras_loss(ops, y, score)` is its
+    twin for tensors, (n, 1) to (n,), by `keras.ops`: only train imports Keras. `offset` names the baseline
+    that the network corrects. `classes`: y is 0 or 1, so that there are classes to balance, and an AUC.
     """
 
     link: Callable[[Floats], Floats]
     inverse: Callable[[Floats], Floats]
     loss: Callable[[Floats, Floats], Floats]
+    loss_name: str
+    keras_loss: Callable[[Any, Any, Any], Any]
     offset: str
+    classes: bool
 
 
 def log_loss(y: Floats, score: Floats) -> Floats:
@@ -40,7 +47,37 @@ def qlike(y: Floats, score: Floats) -> Floats:
     return np.expm1(log_ratio) - log_ratio
 
 
-TASKS: dict[str, Task] = {
-    "direction": Task(link=logit, inverse=expit, loss=log_loss, offset="naive"),
-    "volatility": Task(link=np.log, inverse=np.exp, loss=qlike, offset="har_hour_of_week"),
-}
+def keras_log_loss(ops: Any, y: Any, score: Any) -> Any:
+    """`log_loss` of tensors.
+
+    Not Keras' own: its gradient takes a reciprocal, which processors of Intel and AMD approximate
+    differently.
+    """
+    return ops.mean(ops.softplus(score) - y * score, axis=-1)
+
+
+def keras_qlike(ops: Any, y: Any, score: Any) -> Any:
+    """`qlike` of tensors."""
+    log_ratio = ops.log(y) - score
+    return ops.mean(ops.expm1(log_ratio) - log_ratio, axis=-1)
+
+
+DIRECTION = Task(
+    link=logit,
+    inverse=expit,
+    loss=log_loss,
+    loss_name="log loss",
+    keras_loss=keras_log_loss,
+    offset="naive",
+    classes=True,
+)
+AMOUNT = Task(  # of anything above 0
+    link=np.log,
+    inverse=np.exp,
+    loss=qlike,
+    loss_name="QLIKE",
+    keras_loss=keras_qlike,
+    offset="har_hour_of_week",
+    classes=False,
+)
+TASKS = {"direction": DIRECTION, "volatility": AMOUNT}

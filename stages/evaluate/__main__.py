@@ -1,24 +1,17 @@
-"""evaluate: what the forecasts were worth, against the naive one and against the best baseline."""
+"""evaluate: reads predictions, labels, baselines and training curves; writes results/."""
 
-import importlib
 import os
 import sys
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from stages.common.bars import bar_length
-from stages.common.environment import record
-from stages.common.errors import InputError, run
-from stages.common.outputs import alone, fresh_folder, write_text
-from stages.common.params import check_unchanged, load_params, load_value, read_params
+from stages.common.outputs import fresh_folder, write_text
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
-from stages.evaluate.curves import make_tables, scatter, units
+from stages.evaluate.curves import scatter, units
 from stages.evaluate.ledger import (
     FORECAST,
     SCORES,
@@ -31,92 +24,55 @@ from stages.evaluate.ledger import (
     settings_of,
     write_trial,
 )
-from stages.evaluate.metrics import Setting, as_json, judge, make_metrics, rounded
-from stages.evaluate.params import EvaluateParams
+from stages.evaluate.metrics import as_json
 from stages.evaluate.plots import draw, save
+from stages.evaluate.question import question_of
 from stages.evaluate.report import page, subject_of
-from stages.evaluate.rows import join, opponents
-from stages.evaluate.scores import loss_table
-from stages.evaluate.trading import YEAR
+from stages.evaluate.stage import Evaluation, evaluate
 from stages.evaluate.verdict import sentence
+from stages.params import Params, check_unchanged
+from stages.runner import run_stage
+
+CURVES = Path("results/training.csv")
 
 
-def main() -> None:
-    """Read predictions, labels, baselines and training curves; write results/, all but its train/."""
-    params = load_params("evaluate", EvaluateParams)
-    task = load_value("task", str)
-    timeframe = load_value("fetch.timeframe", str)
-    bar = bar_length(timeframe)
-    question = importlib.import_module(f"stages.evaluate.{task}")
-    setting = Setting(question, TASKS[task].loss, load_value("label.horizon", int), bar, params)
-
+def main(params: Params) -> None:
+    """Write results/, all but what train has written there."""
     predictions = read_table("data/predictions.parquet")
-    labels = read_symbols("data/labels")
-    baselines = read_symbols("data/baselines", labels["symbol"].unique())
-    rows = join(predictions, labels, baselines, TASKS[task])
-    rows = rows.assign(event=question.event, target=question.target)
-    losses = loss_table(rows, opponents(baselines), setting.loss)
-    test = rows[rows["role"] == "test"]
-    findings = judge(rows, losses, setting)
-    own_block = question.block(test, YEAR / bar)
-    metrics = rounded(make_metrics(rows, losses, findings.test, own_block, task))
-    curves = make_tables(test, read_curves("results/train"), question.calls(test), question.SCALE)
-    tables = findings.tables | curves
-    pictures = draw(tables, scatter(test), question.WORDS, metrics["test"])
+    labels = dict(read_tables("data/labels"))
+    found = evaluate(predictions, labels, dict(read_tables("data/baselines", labels)), params)
+    question, metrics = question_of(params.task), found.metrics
+    pictures = draw(
+        found.tables | {"training": read_curves()}, scatter(found.test), question.words, metrics["test"]
+    )
 
-    check_unchanged()  # before anything is written: by other settings it would be another result
+    check_unchanged("evaluate", params)  # before anything is written: it would be another result
     with fresh_folder("results/plots") as folder:
-        for plot, unit in units(task, question.WORDS).items():
-            write_csv(folder / f"{plot}.csv", tables[plot].assign(unit=unit))
+        for plot, unit in units(params.task, TASKS[params.task].loss_name, question).items():
+            write_csv(folder / f"{plot}.csv", found.tables[plot].assign(unit=unit))
     with fresh_folder("results/figures") as folder:
         for plot, picture in pictures.items():
             save(picture, folder / f"{plot}.png")
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
-    # As float32, for the last bits of a logarithm are the C library's own.
-    floats = findings.by_time.select_dtypes("float64").columns
-    by_time = findings.by_time.astype(dict.fromkeys(floats, "float32"))
-    write_table("results/by_time.parquet", by_time)
-    subject = subject_of(test, task, timeframe, setting.horizon_bars)
-    html = page(subject, sentence(metrics, task), metrics, tables, images)
+    write_table("results/by_time.parquet", found.by_time)
+    subject = subject_of(found.test, params.task, params.fetch.timeframe, params.label.horizon)
+    html = page(subject, sentence(metrics, params.task), metrics, found.tables, images)
     write_text("results/report.html", html)
     write_text("results/metrics.json", as_json(metrics))
-    remember(test, by_time, metrics)
-    n_lost = len(predictions) - len(rows)
-    print(f"evaluate: {len(rows):,} rows, {n_lost:,} left out for want of a baseline's forecast")
-    print(f"{sentence(metrics, task)} More: results/report.html")
-    record("evaluate")
+    remember(found, params)
+    n_rows = len(predictions) - found.n_lost
+    print(f"evaluate: {n_rows:,} rows, {found.n_lost:,} left out for want of a baseline's forecast")
+    print(f"{sentence(metrics, params.task)} More: results/report.html")
 
 
-def read_symbols(folder: str, symbols: Collection[str] | None = None) -> pd.DataFrame:
-    """The tables of a folder in one, with `symbol`. Raises InputError as `read_tables` does."""
-    tables = [table.assign(symbol=symbol) for symbol, table in read_tables(folder, symbols)]
-    return pd.concat(tables, ignore_index=True)
-
-
-def read_curves(folder: str) -> dict[str, pd.DataFrame]:
-    """Epoch, train_loss and val_loss of each fold, as dvclive logged them, `live` last.
-
-    Raises InputError if there are none, or where a file isn't as it was logged.
-    """
-    curves = {}
-    paths = Path(folder).glob("plots/metrics/*/val_loss.tsv")
-    for path in sorted(paths, key=lambda path: (len(path.parent.name), path)):  # fold_10 after fold_9
-        train, val = (read_losses(path.with_name(f"{name}_loss.tsv")) for name in ("train", "val"))
-        curve = val.merge(train, on="step", how="left").rename(columns={"step": "epoch"})
-        curves[path.parent.name.removeprefix("fold_")] = curve
-    if not curves:
-        raise InputError(f"{folder} must hold each fold's losses, as dvclive logs them; received none.")
-    return curves
-
-
-def read_losses(path: Path) -> pd.DataFrame:
-    """Step, and the loss that the file is named after. Raises InputError if they can't be read."""
-    types = {"step": np.int64, path.stem: np.float64}
+def read_curves() -> pd.DataFrame:
+    """Fold, epoch, train_loss and val_loss. Raises InputError unless they are as train wrote them."""
+    types = {"fold": str, "epoch": np.int64, "train_loss": np.float64, "val_loss": np.float64}
     try:
-        return pd.read_csv(path, sep="\t", usecols=[*types], dtype=types)
+        return pd.read_csv(CURVES, usecols=[*types], dtype=types)
     except (FileNotFoundError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise not_as_written(path, f"what can't be read: {reason}") from None
+        raise not_as_written(CURVES, f"what can't be read: {reason}") from None
 
 
 def settings_of_forecast() -> Settings:
@@ -131,21 +87,21 @@ def settings_of_forecast() -> Settings:
     return {key: value for params in noted for key, value in flat(params).items()}
 
 
-def remember(test: pd.DataFrame, by_time: pd.DataFrame, metrics: dict[str, Any]) -> None:
+def remember(found: Evaluation, params: Params) -> None:
     """Enter what was scored into the ledger; where that fails, say so, for the results stand without it."""
     try:
         trial = Trial(
             forecast=tuple(md5(Path(path)) for path in FORECAST),
             scores=tuple(md5(Path(path)) for path in SCORES),
-            settings=settings_of(read_params()) | settings_of_forecast(),
+            settings=settings_of(params.model_dump()) | settings_of_forecast(),
             code={
                 path.as_posix(): md5(path)
                 for path in sorted(Path("stages").rglob("*.py"))
                 if not path.is_relative_to("stages/evaluate")
             },
-            figures=metrics["test"],
-            market=market_hashes(by_time, test),
-            by_time=by_time[["close_time", "net_return"]],
+            figures=found.metrics["test"],
+            market=market_hashes(found.by_time, found.test),
+            by_time=found.by_time[["close_time", "net_return"]],
             experiment=os.environ.get("DVC_EXP_NAME", ""),
         )
         write_trial(ledger_folder(), trial)
@@ -163,4 +119,4 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    run(alone("stages.evaluate", main))
+    run_stage("evaluate", main)

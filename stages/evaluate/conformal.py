@@ -9,13 +9,13 @@ even of a bad forecast: it is the width that tells forecasts apart.
 
 from bisect import bisect_left, insort
 from collections.abc import Callable
-from types import ModuleType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from stages.common.bars import Floats
+from stages.evaluate.question import Question
 
 Times = NDArray[np.datetime64]
 # Lowest and highest nonconformity in a set, of past ones in rising order and the share that may miss.
@@ -27,13 +27,12 @@ HORIZONS = 20  # that ranks go back at least: where bars are days, 90 of them ho
 MONTH = pd.Timedelta(days=30)
 
 
-def intervals(rows: pd.DataFrame, question: ModuleType, horizon: pd.Timedelta) -> pd.DataFrame:
+def intervals(rows: pd.DataFrame, question: Question, horizon: pd.Timedelta) -> pd.DataFrame:
     """`covered` (bool) and `width` (the task's unit, finite) of each test row; index as in `rows`.
 
-    `rows` as `rows.join` gives them, with a unique index, in any order. `question`: the task's module,
-    with its `nonconformity`, `bounds`, `width` and GAMMA. Ranks go back 90 days, or 20 of `horizon`. A
-    fold's symbol is walked on its own, through val, which only warms up, and then test. The set at row
-    t rests on rows whose label had ended by its close.
+    `rows` as `rows.join` gives them, with a unique index, in any order. Ranks go back 90 days, or 20 of
+    `horizon`. A fold's symbol is walked on its own, through val, which only warms up, and then test. The
+    set at row t rests on rows whose label had ended by its close.
     """
     known, memory = rows[rows["role"] != "train"], max(QUARTER, HORIZONS * horizon).to_timedelta64()
     tables = []
@@ -41,7 +40,7 @@ def intervals(rows: pd.DataFrame, question: ModuleType, horizon: pd.Timedelta) -
         part = group.sort_values("close_time")
         misfit = question.nonconformity(part)
         close, end = (part[name].to_numpy("datetime64[ms]") for name in ("close_time", "label_end"))
-        lo, hi = walk(misfit, close, end, question.bounds, gamma=question.GAMMA, memory=memory)
+        lo, hi = walk(misfit, close, end, question.bounds, gamma=question.gamma, memory=memory)
         columns = {"covered": (lo <= misfit) & (misfit <= hi), "width": question.width(part, lo, hi)}
         tables.append(pd.DataFrame(columns, index=part.index))
     return pd.concat(tables).loc[rows.index[rows["role"] == "test"]]

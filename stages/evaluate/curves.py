@@ -1,40 +1,31 @@
-"""The tables behind the plots: small, the same columns for both tasks."""
+"""The tables behind the plots: small, the same columns whatever the task."""
 
 import pandas as pd
+
+from stages.evaluate.question import Question
 
 CALIBRATION_BINS = 10
 SCATTER_SHOWN = 2000
 
 
-def make_tables(
-    test: pd.DataFrame, curves: dict[str, pd.DataFrame], calls_of_test: pd.DataFrame, scale: float
-) -> dict[str, pd.DataFrame]:
-    """Every table by its name in results/plots; forecasts and outcomes times `scale`."""
+def make_tables(test: pd.DataFrame, question: Question) -> dict[str, pd.DataFrame]:
+    """Tables by their names in results/plots; forecasts and outcomes times the question's scale."""
     return {
-        "training": training(curves),
-        "forecast": forecast(test, scale),
-        "calibration": calibration(test, scale),
-        "calls": calls(calls_of_test),
+        "forecast": forecast(test, question.scale),
+        "calibration": calibration(test, question.scale),
+        "calls": calls(question.calls(test)),
     }
 
 
-def units(task: str, words: dict[str, str]) -> dict[str, str]:
+def units(task: str, loss_name: str, question: Question) -> dict[str, str]:
     """By each table's name what its figures are of and in: revisions that share it may share an axis."""
-    saved = f"% of {words['loss']} saved"
     shown = {
-        "training": words["loss"],
-        "forecast": words["unit"],
-        "calibration": words["unit"],
-        "calls": words["calls"].lower(),
-        **dict.fromkeys(["forecasts", "folds", "symbols", "months"], saved),
+        "forecast": question.words.unit,
+        "calibration": question.words.unit,
+        "calls": question.words.calls.lower(),
+        **dict.fromkeys(["forecasts", "folds", "symbols", "months"], f"% of {loss_name} saved"),
     }
     return {name: f"{task}: {unit}" for name, unit in shown.items()}
-
-
-def training(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Each fold's epoch, train_loss and val_loss; epoch 0 is the network untrained."""
-    table = pd.concat([curve.assign(fold=fold) for fold, curve in curves.items()], ignore_index=True)
-    return table[["fold", "epoch", "train_loss", "val_loss"]]
 
 
 def forecast(test: pd.DataFrame, scale: float) -> pd.DataFrame:
@@ -69,6 +60,6 @@ def calls(each: pd.DataFrame) -> pd.DataFrame:
 
 
 def scatter(test: pd.DataFrame) -> pd.DataFrame:
-    """Delta and target of every k-th test row, two thousand at most."""
+    """Delta and surprise of every k-th test row, two thousand at most."""
     step = -(-len(test) // SCATTER_SHOWN)
-    return test[["delta", "target"]].iloc[::step]
+    return test[["delta", "surprise"]].iloc[::step]

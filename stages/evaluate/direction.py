@@ -1,4 +1,4 @@
-"""Direction: what counts as an event, a call and a good forecast of "which way?"."""
+"""Direction: how a forecast of "which way?" is judged."""
 
 import numpy as np
 import pandas as pd
@@ -6,20 +6,12 @@ from sklearn.metrics import average_precision_score
 
 from stages.common.bars import Bools, Floats
 from stages.common.task import log_loss
+from stages.evaluate.question import Question, Words
 from stages.evaluate.scores import auc
 
 # How far a miss moves the sets. Probabilities hardly move, so that misses come in runs: with half, the
 # worst 30 days of BTC/USDT 2022-2025 cover 82 to 84 %, by sets no smaller.
 GAMMA = 0.02
-SCALE = 1.0  # of a forecast, for reading
-WORDS = {
-    "unit": "probability of up",
-    "outcome": "share that went up",
-    "delta": "log-odds of up, less the naive forecast's",
-    "target": "return at the label's end, in ATR",
-    "loss": "log loss",
-    "calls": "Calls, in % of the test rows",
-}
 
 
 def event(rows: pd.DataFrame) -> Bools:
@@ -27,9 +19,9 @@ def event(rows: pd.DataFrame) -> Bools:
     return (rows["y"] == 1).to_numpy()
 
 
-def target(rows: pd.DataFrame) -> Floats:
-    """Return at the label's end, in ATR; shape (n_rows,)."""
-    return rows["outcome"].to_numpy(np.float64)
+def surprise(rows: pd.DataFrame) -> Floats:
+    """Return at the label's end, in ATR, of which the naive forecast expects none; shape (n_rows,)."""
+    return rows["return_to_end"].to_numpy(np.float64)
 
 
 def called_up(rows: pd.DataFrame) -> Bools:
@@ -53,12 +45,14 @@ def calls(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def stance(rows: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Side of the market, 1, -1 or 0, and forecast of ATR over close to size it by; shape (n_rows,) each.
+def side(rows: pd.DataFrame) -> Floats:
+    """Long where p is above the naive p, short where it is below; shape (n_rows,)."""
+    return np.sign(rows["delta"].to_numpy(np.float64))
 
-    Up where p is above the naive p, down where it is below; the size is nothing that the model says.
-    """
-    return np.sign(rows["delta"].to_numpy(np.float64)), rows["sizing_atr"].to_numpy(np.float64)
+
+def spread(rows: pd.DataFrame, _horizon_bars: int) -> Floats:
+    """Spread of a bar's return that the classic forecast of ATR says, for p says none; shape (n_rows,)."""
+    return (rows["sizing_atr"] * rows["return_per_atr"]).to_numpy(np.float64)
 
 
 def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
@@ -125,3 +119,26 @@ def share(part: float, whole: float) -> float:
 def average_precision(p: Floats, up: Bools) -> float:
     """Area under the precision-recall curve, as a mean of precisions; 0 without any "up"."""
     return float(average_precision_score(up, p)) if up.any() else 0.0
+
+
+QUESTION = Question(
+    event=event,
+    surprise=surprise,
+    calls=calls,
+    side=side,
+    spread=spread,
+    log_density=log_density,
+    nonconformity=nonconformity,
+    bounds=bounds,
+    width=width,
+    gamma=GAMMA,
+    block=block,
+    scale=1.0,
+    words=Words(
+        unit="probability of up",
+        outcome="share that went up",
+        delta="log-odds of up, less the naive forecast's",
+        surprise="return at the label's end, in ATR",
+        calls="Calls, in % of the test rows",
+    ),
+)

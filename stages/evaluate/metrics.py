@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from stages.evaluate.confidence_set import mcs_p
 from stages.evaluate.conformal import coverage_block, intervals
 from stages.evaluate.information import gains
 from stages.evaluate.params import EvaluateParams
+from stages.evaluate.question import Question
 from stages.evaluate.scores import best_baselines, shared_block, split_block
 from stages.evaluate.significance import compare, sample_of
 from stages.evaluate.trading import returns_by_time, strategy_block
@@ -24,9 +24,9 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a test is measured by. `question`: the task's module in this folder; `loss`: the task's."""
+    """What a test is measured by; `question` and `loss` are the task's."""
 
-    question: ModuleType
+    question: Question
     loss: Loss
     horizon_bars: int
     bar: pd.Timedelta
@@ -51,9 +51,7 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, setting: Setting) -> Finding
     sample = sample_of(test, setting.horizon_bars, bar, params.bootstrap, rng)
     best = best_baselines(rows, losses.drop(columns=["model", "best"]))
     covered = intervals(rows, question, setting.horizon_bars * bar)
-    returns = returns_by_time(
-        rows, question.stance, horizon_bars=setting.horizon_bars, bar=bar, params=params
-    )
+    returns = returns_by_time(rows, question, horizon_bars=setting.horizon_bars, bar=bar, params=params)
     in_set = mcs_p(
         test_losses.drop(columns="best"), sample.time, sample.block, params.bootstrap, params.seed
     )

@@ -14,6 +14,3 @@ class EvaluateParams(Section):
     target_volatility_pct: float = Field(ge=0.01, le=1_000)  # less trades nothing, more is ruin
     max_position: float = Field(ge=0.001, le=1_000_000)  # less trades nothing; so much caps nothing
     no_trade_band: float = Field(ge=0, lt=1)
-
-
-SECTIONS = {"evaluate": EvaluateParams}

@@ -7,12 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stages.evaluate.question import Words
+
 # Okabe and Ito's colours, told apart by colour-blind eyes and in grey.
 BLUE, ORANGE, LIGHT, GREY, BLACK = "#0072B2", "#D55E00", "#C8C8C8", "#8C8C8C", "#222222"
 
 
 def draw(
-    tables: dict[str, pd.DataFrame], scatter: pd.DataFrame, words: dict[str, str], test: dict[str, float]
+    tables: dict[str, pd.DataFrame], scatter: pd.DataFrame, words: Words, test: dict[str, float]
 ) -> dict[str, Figure]:
     """Every picture by its name in results/figures; `test` is the shared block, quoted in titles."""
     return {
@@ -67,7 +69,7 @@ def training(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def forecast(table: pd.DataFrame, words: dict[str, str]) -> Figure:
+def forecast(table: pd.DataFrame, words: Words) -> Figure:
     """Forecast and outcome over the test's days, and below it the level of both: 30-day means."""
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
@@ -78,15 +80,15 @@ def forecast(table: pd.DataFrame, words: dict[str, str]) -> Figure:
     bottom.plot(date, month["outcome"], color=GREY, lw=2.5, label="outcome")
     bottom.plot(date, month["naive"], color=ORANGE, lw=1.5, ls="--", label="naive forecast")
     bottom.plot(date, month["forecast"], color=BLUE, lw=1.5, label="forecast")
-    tidy(top, "Forecast and outcome of the test rows, means of a day", "", words["unit"])
-    tidy(bottom, "Means of the last 30 days", "", words["unit"])
+    tidy(top, "Forecast and outcome of the test rows, means of a day", "", words.unit)
+    tidy(bottom, "Means of the last 30 days", "", words.unit)
     for axes in (top, bottom):
         axes.margins(x=0.01)
         legend_above(axes)
     return figure
 
 
-def calibration(table: pd.DataFrame, words: dict[str, str]) -> Figure:
+def calibration(table: pd.DataFrame, words: Words) -> Figure:
     """Mean outcome against mean forecast, a dot a tenth of the test rows."""
     figure = Figure(figsize=(5.6, 5.6), layout="constrained")
     axes = figure.subplots()
@@ -94,7 +96,7 @@ def calibration(table: pd.DataFrame, words: dict[str, str]) -> Figure:
     ends = [both.min(), both.max()]
     axes.plot(ends, ends, color=GREY, lw=1, ls="--", label="perfect")
     axes.plot(table["forecast"], table["outcome"], color=BLUE, marker="o", label="a tenth of the rows")
-    tidy(axes, "Calibration", f"mean forecast: {words['unit']}", f"mean outcome: {words['outcome']}")
+    tidy(axes, "Calibration", f"mean forecast: {words.unit}", f"mean outcome: {words.outcome}")
     legend_above(axes)
     return figure
 
@@ -150,7 +152,7 @@ def months(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: dict[str, str], ic: float) -> Figure:
+def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: Words, ic: float) -> Figure:
     """What was called against what came, in percent of all test rows, and a scatter beside it."""
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -162,9 +164,9 @@ def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: dict[str, str], ic:
         left.text(column, row, f"{value:.1f} %", ha="center", va="center", color=BLACK)
     left.set_xticks(range(len(kinds)), kinds)
     left.set_yticks(range(len(kinds)), kinds)
-    tidy(left, words["calls"], "predicted", "actual")
-    right.plot(scatter["delta"], scatter["target"], ".", color=BLUE, ms=3, alpha=0.4)
+    tidy(left, words.calls, "predicted", "actual")
+    right.plot(scatter["delta"], scatter["surprise"], ".", color=BLUE, ms=3, alpha=0.4)
     right.axhline(0, color=GREY, lw=0.8)
     right.axvline(0, color=GREY, lw=0.8)
-    tidy(right, f"Departure from naive: rank correlation {ic:.2f}", words["delta"], words["target"])
+    tidy(right, f"Departure from naive: rank correlation {ic:.2f}", words.delta, words.surprise)
     return figure

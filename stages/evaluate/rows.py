@@ -7,12 +7,12 @@ from stages.common.errors import InputError
 from stages.common.task import Task
 
 KEYS = ["symbol", "close_time"]
-NO_OPPONENTS = ("sizing_atr", "return_per_atr")  # aids of the strategy, in the same table
+AIDS = ("sizing_atr", "return_per_atr")  # of the strategy, in the same table
 
 
 def opponents(baselines: pd.DataFrame) -> list[str]:
     """The columns of data/baselines that forecast the task's y, `naive` among them."""
-    return [name for name in baselines.columns if name not in (*KEYS, *NO_OPPONENTS)]
+    return [name for name in baselines.columns if name not in (*KEYS, *AIDS)]
 
 
 def join(
@@ -33,8 +33,8 @@ def join(
     with np.errstate(divide="ignore", invalid="ignore"):
         rows = rows.assign(**{name: task.link(rows[name].to_numpy(np.float64)) for name in names})
     check_finite(rows, ["raw_score", "score"], "data/predictions.parquet", "row")
-    check_finite(rows, ["y", "outcome"], "data/labels", "row of data/predictions.parquet")
-    rows = rows.dropna(subset=[*names, *NO_OPPONENTS], ignore_index=True)
+    check_finite(rows, ["y", "return_to_end"], "data/labels", "row of data/predictions.parquet")
+    rows = rows.dropna(subset=[*names, *AIDS], ignore_index=True)
     check_finite(rows, names, "data/baselines", "row once it is fitted")
     check_folds(predictions, rows)
     return rows.assign(

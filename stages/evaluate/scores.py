@@ -3,7 +3,7 @@
 Skill: is there anything to know? The model against the naive forecast. Edge: does the model know more
 than the classics? The model against the best baseline, chosen a fold on its validation rows.
 
-`rows` is what `rows.join` gives, with the task's `event` (bool: what `auc` ranks) and `target` (float:
+`rows` is what `rows.join` gives, with the task's `event` (bool: what `auc` ranks) and `surprise` (float:
 what `ic` ranks); `losses` is `loss_table` of these rows.
 """
 
@@ -60,12 +60,12 @@ def auc(score: Floats, event: Bools) -> float:
     return float(roc_auc_score(event, score))
 
 
-def spearman(score: Floats, target: Floats) -> float:
+def spearman(score: Floats, came: Floats) -> float:
     """Correlation of ranks; 0 where either is constant."""
-    ranks, target_ranks = (pd.Series(values).rank().to_numpy() for values in (score, target))
-    if np.ptp(ranks) == 0 or np.ptp(target_ranks) == 0:
+    ranks, ranks_came = (pd.Series(values).rank().to_numpy() for values in (score, came))
+    if np.ptp(ranks) == 0 or np.ptp(ranks_came) == 0:
         return 0.0
-    return float(np.corrcoef(ranks, target_ranks)[0, 1])
+    return float(np.corrcoef(ranks, ranks_came)[0, 1])
 
 
 def balanced_hits(delta: Floats, event: Bools) -> float:
@@ -138,8 +138,8 @@ def shared_block(
         "fold_win_rate": float((fold_gains(model, best, sample.fold) > 0).mean()),
         "auc": averaged(auc, rows, "delta", "event"),
         "auc_ref": max(averaged(auc, ignorant, name, "event") for name in ("constant", "shuffled")),
-        "ic": averaged(spearman, rows, "delta", "target"),
-        "ic_ref": max(averaged(spearman, ignorant, name, "target") for name in ("constant", "shuffled")),
+        "ic": averaged(spearman, rows, "delta", "surprise"),
+        "ic_ref": max(averaged(spearman, ignorant, name, "surprise") for name in ("constant", "shuffled")),
         "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
         "cal_slope": calibration.slope(y, score, naive_score, loss),
         "cal_intercept": calibration.intercept(y, score, loss),

@@ -6,16 +6,18 @@ long and sized by `sizing_atr`; and a constant exposure, always long, for which 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from stages.common.bars import Bools, Floats, Ints
 from stages.evaluate.params import EvaluateParams
+from stages.evaluate.question import Question
 from stages.evaluate.rows import KEYS
 from stages.evaluate.significance import resampled_sums
 
-Stance = Callable[[pd.DataFrame], tuple[Floats, Floats]]
+SizeOf = Callable[[Floats], Floats]  # of a bar's forecast spread
 
 STRATEGIES = ("model", "reference", "constant")
 SHARPE_A_YEAR = 0.4  # that the investor of the realised utility counts on
@@ -23,12 +25,12 @@ YEAR = pd.Timedelta(days=365)
 
 
 def returns_by_time(
-    rows: pd.DataFrame, stance: Stance, *, horizon_bars: int, bar: pd.Timedelta, params: EvaluateParams
+    rows: pd.DataFrame, question: Question, *, horizon_bars: int, bar: pd.Timedelta, params: EvaluateParams
 ) -> pd.DataFrame:
     """What each bar of the test brought; index close_time, the distinct test times, sorted.
 
-    `rows` of val and test, one a time and symbol in test; `stance` gives the model's side of the market
-    and its forecast of ATR over close. Columns `model`, `reference`, `constant`: net return over the
+    `rows` of val and test, one a time and symbol in test; `question` gives the model's side of the market
+    and its forecast of a bar's spread. Columns `model`, `reference`, `constant`: net return over the
     bar after close_time, the mean of the symbols that have a row then; `<name>_traded`: units of wealth
     bought or sold; `<name>_utility`: realised utility, in basis points a year. Positions at t are known
     at t.
@@ -36,7 +38,8 @@ def returns_by_time(
     test = rows[rows["role"] == "test"].sort_values(KEYS, kind="stable", ignore_index=True)
     first = stretch_starts(test, bar)
     by_time: dict[str, pd.Series] = {}
-    for name, wanted in wanted_positions(rows, test, stance, bar, params).items():
+    size_of = partial(size, bar=bar, params=params)
+    for name, wanted in wanted_positions(rows, test, question, horizon_bars, size_of).items():
         table = trade(test, wanted, first, horizon_bars=horizon_bars, bar=bar, params=params)
         means = table[["net", "traded", "utility"]].groupby(test["close_time"]).mean()
         by_time |= {name: means["net"], f"{name}_traded": means["traded"]}
@@ -45,17 +48,12 @@ def returns_by_time(
 
 
 def wanted_positions(
-    rows: pd.DataFrame, test: pd.DataFrame, stance: Stance, bar: pd.Timedelta, params: EvaluateParams
+    rows: pd.DataFrame, test: pd.DataFrame, question: Question, horizon_bars: int, size_of: SizeOf
 ) -> dict[str, Floats]:
     """The position that each strategy wants at each row of `test`, before the no-trade band."""
-    side, atr_forecast = stance(test)
-    spreads = (
-        atr_forecast * test["return_per_atr"].to_numpy(np.float64),
-        forecast_spread(test),
-        val_spread(rows, test),
-    )
-    sizes = [size(spread, bar, params) for spread in spreads]
-    return dict(zip(STRATEGIES, [side * sizes[0], *sizes[1:]], strict=True))
+    own = question.side(test) * size_of(question.spread(test, horizon_bars))
+    others = [size_of(forecast_spread(test)), size_of(val_spread(rows, test))]
+    return dict(zip(STRATEGIES, [own, *others], strict=True))
 
 
 def forecast_spread(rows: pd.DataFrame) -> Floats:

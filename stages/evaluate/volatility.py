@@ -1,92 +1,26 @@
-"""Volatility: what counts as an event, a call and a good forecast of "how much?"."""
+"""Volatility: how a forecast of "how much does a bar move?" is judged."""
 
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, Floats
+from stages.common.bars import Floats
+from stages.evaluate import amount
+from stages.evaluate.question import Question, Words
 
 # How far a miss moves the intervals. Gibbs and Candes' .005 is too slow for labels of a day: on BTC/USDT
 # 2022-2025 it covers 83 % of the worst 30 days, where this covers 85 %, by intervals 6 % wider.
 GAMMA = 0.01
-MIN_VARIANCE = 1e-4  # of ln y: no range is foretold to 1 %, and val rows may agree by chance
-SCALE = 100.0  # of a forecast, for reading: percent of price
-WORDS = {
-    "unit": "range of a bar, % of price",
-    "outcome": "range of a bar, % of price",
-    "delta": "ln forecast, less the naive forecast's",
-    "target": "ln outcome, less the naive forecast's",
-    "loss": "QLIKE",
-    "calls": "Calm (1) to wild (5) fifths, in % of the test rows",
-}
+PERCENT = 100.0
 
 
-def event(rows: pd.DataFrame) -> Bools:
-    """Whether more came than the naive forecast said; shape (n_rows,)."""
-    return target(rows) > 0
+def side(rows: pd.DataFrame) -> Floats:
+    """Always long: how much a bar moves doesn't say where to; shape (n_rows,)."""
+    return np.ones(len(rows))
 
 
-def target(rows: pd.DataFrame) -> Floats:
-    """What came less the naive forecast, in logs; shape (n_rows,)."""
-    return (rows["outcome"] - rows["naive"]).to_numpy(np.float64)
-
-
-def calls(rows: pd.DataFrame) -> pd.DataFrame:
-    """Columns `actual` and `predicted`: the fifth, "1" (calm) to "5", of its symbol that each is in."""
-    symbol = rows["symbol"]
-    return pd.DataFrame({"actual": fifths(rows["y"], symbol), "predicted": fifths(rows["score"], symbol)})
-
-
-def fifths(values: pd.Series, symbol: pd.Series) -> pd.Series:
-    """Fifth of its symbol's rows that each value is in, "1" to "5"; ties share one."""
-    share_below = (values.groupby(symbol).rank() - 0.5) / values.groupby(symbol).transform("size")
-    return (share_below * 5 + 1).astype(int).astype(str)
-
-
-def stance(rows: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Side of the market, always 1, and forecast of ATR over close to size it by; shape (n_rows,) each."""
-    return np.ones(len(rows)), rows["forecast"].to_numpy(np.float64)
-
-
-def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
-    """Log density of y, in nats, where ln y ~ N(score + m, v); shape (n_rows,).
-
-    m and v are the mean and the variance of ln y - score on the val rows of the row's fold and symbol,
-    or of its fold if the symbol has none there, so that only the shape of the scores counts, not their
-    level. v is at least 1e-4.
-    """
-    error = rows["outcome"] - score
-    val = error.where(rows["role"] == "val")
-    fits = [val.groupby([rows[key] for key in keys]) for keys in (["fold", "symbol"], ["fold"])]
-    m, m_of_fold = (fit.transform("mean") for fit in fits)
-    v, v_of_fold = (fit.transform("var", ddof=0) for fit in fits)
-    error, v = error - m.fillna(m_of_fold), v.fillna(v_of_fold).clip(lower=MIN_VARIANCE)
-    return (-rows["outcome"] - np.log(2 * np.pi * v) / 2 - error**2 / (2 * v)).to_numpy(np.float64)
-
-
-def nonconformity(rows: pd.DataFrame) -> Floats:
-    """What came less the forecast, in logs, with its sign; shape (n_rows,)."""
-    return (rows["outcome"] - rows["score"]).to_numpy(np.float64)
-
-
-def bounds(ranked: list[float], misses: float) -> tuple[float, float]:
-    """Lowest and highest nonconformity in an interval that a share `misses` may miss, half on each side.
-
-    Of n in rising order those at ranks floor((n + 1) misses / 2) and, counted from the top, the same.
-    Where that is rank 0, as it is where `misses` is 0 or less, the interval should be infinite; to have
-    a width it ends at the least and the greatest seen, and where none was seen it is the forecast
-    alone. Where `misses` is 1 or more it is empty.
-    """
-    if misses >= 1:
-        return np.inf, -np.inf
-    if not ranked:
-        return 0.0, 0.0
-    rank = max(1, int((len(ranked) + 1) * misses / 2))
-    return ranked[rank - 1], ranked[-rank]
-
-
-def width(_rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
-    """Length of each row's interval in logs, 0 where it is empty; shape (n_rows,)."""
-    return np.maximum(hi - lo, 0.0)
+def spread(rows: pd.DataFrame, _horizon_bars: int) -> Floats:
+    """Spread of a bar's return: the forecast is of ATR or true range, over close; shape (n_rows,)."""
+    return (rows["forecast"] * rows["return_per_atr"]).to_numpy(np.float64)
 
 
 def block(test: pd.DataFrame, bars_a_year: float) -> dict[str, float]:
@@ -103,13 +37,29 @@ def block(test: pd.DataFrame, bars_a_year: float) -> dict[str, float]:
         "rmse": float(1e4 * np.sqrt(np.mean(error**2))),
         "log_mse": float(np.mean((test["score"] - np.log(y)) ** 2)),
         "r2": float(1 - np.mean(error**2) / y.var()) if y.var() > 0 else 0.0,
-        "mz_r2": squared_correlation(y, forecast),
+        "mz_r2": amount.squared_correlation(y, forecast),
         "annualised_vol_pct": float(100 * spread_a_bar.mean() * np.sqrt(bars_a_year)),
     }
 
 
-def squared_correlation(a: Floats, b: Floats) -> float:
-    """R squared of a straight line between the two; 0 where either is constant."""
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1] ** 2)
+QUESTION = Question(
+    event=amount.event,
+    surprise=amount.surprise,
+    calls=amount.calls,
+    side=side,
+    spread=spread,
+    log_density=amount.log_density,
+    nonconformity=amount.nonconformity,
+    bounds=amount.bounds,
+    width=amount.width,
+    gamma=GAMMA,
+    block=block,
+    scale=PERCENT,
+    words=Words(
+        unit="range of a bar, % of price",
+        outcome="range of a bar, % of price",
+        delta="ln forecast, less the naive forecast's",
+        surprise="ln outcome, less the naive forecast's",
+        calls="Calm (1) to wild (5) fifths, in % of the test rows",
+    ),
+)

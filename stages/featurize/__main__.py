@@ -1,34 +1,24 @@
-"""featurize: candles into scale-free columns, of which row t knows nothing later than candle t's close."""
+"""featurize: reads data/candles, writes data/features."""
 
-from functools import partial
-
-from stages.common.bars import bar_length
-from stages.common.environment import record
-from stages.common.errors import run
-from stages.common.outputs import alone, fresh_folder
-from stages.common.parallel import parallel_map
-from stages.common.params import load_params, load_value
+from stages.common.outputs import fresh_folder
 from stages.common.tables import read_tables, write_table
-from stages.featurize.groups import make_features
-from stages.featurize.params import FeaturizeParams
+from stages.featurize.stage import featurize
+from stages.params import Params
+from stages.runner import run_stage
 
 
-def main() -> None:
-    """Write data/features/, a table a symbol."""
-    params = load_params("featurize", FeaturizeParams)
-    bar = bar_length(load_value("fetch.timeframe", str))
-    featurize = partial(
-        make_features, bar=bar, bridge_bars=load_value("split.bridge_bars", int), params=params
-    )
+def main(params: Params) -> None:
+    """Write a table a symbol."""
     candles = dict(read_tables("data/candles"))
-    features = parallel_map(featurize, list(candles.values()), "featurize")
+    features = featurize(candles, params)
     with fresh_folder("data/features") as folder:
-        for symbol, table in zip(candles, features, strict=True):
+        for symbol, table in features.items():
             write_table(folder / f"{symbol}.parquet", table)
-    rows, lost = sum(map(len, features)), sum(map(len, candles.values())) - sum(map(len, features))
-    print(f"featurize: {rows:,} rows of {features[0].shape[1] - 1} columns; {lost:,} lost to the look-back")
-    record("featurize")
+    n_candles, n_rows = (sum(map(len, tables.values())) for tables in (candles, features))
+    n_columns = next(iter(features.values())).shape[1] - 1
+    lost = f"{n_candles - n_rows:,} lost to the look-back"
+    print(f"featurize: {n_rows:,} rows of {n_columns} columns; {lost}")
 
 
 if __name__ == "__main__":
-    run(alone("stages.featurize", main))
+    run_stage("featurize", main)

@@ -44,6 +44,3 @@ class FeaturizeParams(Section):
             "clock": 0,
         }
         return max(needed[group] for group in self.groups)
-
-
-SECTIONS = {"featurize": FeaturizeParams}

@@ -2,28 +2,25 @@
 
 import json
 
-from stages.common.environment import record
-from stages.common.errors import run
-from stages.common.outputs import alone, fresh_folder
-from stages.common.params import load_params
+from stages.common.outputs import fresh_folder, write_text
 from stages.common.tables import file_name, write_table
-from stages.fetch.params import FetchParams
 from stages.fetch.receipt import in_one_line
 from stages.fetch.stage import fetch
+from stages.params import Params
+from stages.runner import run_stage
 
 
-def main() -> None:
+def main(params: Params) -> None:
     """Write data/candles/: a Parquet file a symbol, and receipt.json."""
-    fetched = fetch(load_params("fetch", FetchParams))
+    fetched = fetch(params.fetch)
     with fresh_folder("data/candles") as folder:
         for symbol, candles in fetched.candles.items():
             write_table(folder / f"{file_name(symbol)}.parquet", candles)
         text = json.dumps(fetched.receipt, indent=2, sort_keys=True, ensure_ascii=False)
-        (folder / "receipt.json").write_text(text + "\n", encoding="utf-8")
+        write_text(folder / "receipt.json", text + "\n")
     for symbol, facts in fetched.receipt["symbols"].items():
         print(f"fetch: {symbol}: {in_one_line(facts)}")
-    record("fetch")
 
 
 if __name__ == "__main__":
-    run(alone("stages.fetch", main))
+    run_stage("fetch", main)

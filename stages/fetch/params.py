@@ -139,6 +139,3 @@ def utc(text: str) -> pd.Timestamp:
     """An ISO 8601 date or date-time; it is UTC unless it says otherwise. Raises ValueError if it's none."""
     time = datetime.fromisoformat(text)
     return pd.Timestamp(time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)).as_unit("ms")
-
-
-SECTIONS = {"fetch": FetchParams}

@@ -5,6 +5,7 @@ import pandas as pd
 
 from stages.common.bars import Ints
 from stages.label.params import DirectionParams
+from stages.label.question import Question
 
 
 def make_targets(bars: pd.DataFrame, rows: Ints, horizon: int, settings: DirectionParams) -> pd.DataFrame:
@@ -12,8 +13,8 @@ def make_targets(bars: pd.DataFrame, rows: Ints, horizon: int, settings: Directi
 
     `bars`: candles with their `atr`, n_bars of them; `rows`: positions of shape (n,), each with
     `horizon` more bars after it. Returns n rows: `y`, 1 where close + up_atr ATR was touched before
-    close - down_atr ATR, else 0; `end`, the position of the bar that touched, or of the last one;
-    `outcome`, the return from t to the close of `end`, in ATR. Row t looks ahead, up to `end`.
+    close - down_atr ATR, else 0; `end`, the position of the bar that touched, or of the last one. Row t
+    looks ahead, up to `end`.
 
     The order of prices within a bar is unknown: one that touches both barriers counts by the sign of
     its close against the close of t. So does a time-out, unless `timeout` is zero.
@@ -31,5 +32,7 @@ def make_targets(bars: pd.DataFrame, rows: Ints, horizon: int, settings: Directi
     y = np.where(touches_up == touches_down, close[end] > close[rows], touches_up)
     if settings.timeout == "zero":
         y = y & (touches_up | touches_down)
-    outcome = (close[end] - close[rows]) / atr[rows]
-    return pd.DataFrame({"y": y.astype(np.float64), "end": end, "outcome": outcome})
+    return pd.DataFrame({"y": y.astype(np.float64), "end": end})
+
+
+QUESTION = Question(make_targets=make_targets)

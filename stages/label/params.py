@@ -39,6 +39,12 @@ class LabelParams(Section):
             raise ValueError("must be at least 4 bars, or the ATR's own memory is the forecast")
         return horizon
 
+    def of(self, task: str) -> Section:
+        """The task's own block."""
+        block = getattr(self, task)
+        assert isinstance(block, Section)
+        return block
+
 
 class SplitParams(Section):
     """Where rows start, and how they are cut into folds."""
@@ -49,6 +55,3 @@ class SplitParams(Section):
     val_bars: Bars
     warmup_bars: Bars
     bridge_bars: int = Field(ge=0, le=10_000)
-
-
-SECTIONS = {"label": LabelParams, "split": SplitParams}

@@ -1,13 +1,12 @@
 """A symbol's labels: which rows there are is the same for both tasks, what they hold is the task's own."""
 
-from importlib import import_module
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from stages.common.bars import ATR_PERIOD, Ints, atr, stretches, true_range
 from stages.label.params import LabelParams, SplitParams
+from stages.label.question import question_of
 from stages.label.weights import average_uniqueness
 
 LOST = ("warm-up", "horizon", "gap", "flat")
@@ -25,27 +24,27 @@ def label_candles(
     """One symbol's labels, in order of time, and the number of candles without one, by `LOST` reason.
 
     Columns: close_time, when the row is known; y, as the task asks; label_end, when y is known; weight,
-    the average uniqueness; outcome, as the task has it; atr, ATR(14) over close; return_next, the
-    return of the next bar. y and outcome look ahead up to label_end, return_next one bar; whether a
-    candle has a row at all depends on the bars up to t + horizon.
+    the average uniqueness; return_to_end, from the close to that at label_end, in ATR(14); atr, ATR(14)
+    over close; return_next, the return of the next bar. y and return_to_end look ahead up to label_end,
+    return_next one bar; whether a candle has a row at all depends on the bars up to t + horizon.
     """
     stretch = stretches(candles["open_time"], bar, split.bridge_bars)
     bars = candles.assign(true_range=true_range(candles, stretch), atr=atr(candles, stretch))
     fates = row_fates(bars, stretch, bar, params.horizon, split.warmup_bars)
     rows = np.flatnonzero(fates == "kept")
-    task_module = import_module(f"stages.label.{task}")
-    targets = task_module.make_targets(bars, rows, params.horizon, getattr(params, task))
+    targets = question_of(task).make_targets(bars, rows, params.horizon, params.of(task))
 
     close_time = (bars["open_time"] + bar).astype("datetime64[ms, UTC]").array
-    close, end = bars["close"].to_numpy(np.float64), targets["end"].to_numpy(np.int64)
+    close, average = (bars[name].to_numpy(np.float64) for name in ("close", "atr"))
+    end = targets["end"].to_numpy(np.int64)
     labels = pd.DataFrame(
         {
             "close_time": close_time[rows],
             "y": targets["y"],
             "label_end": close_time[end],
             "weight": average_uniqueness(rows, end, len(bars)),
-            "outcome": targets["outcome"],
-            "atr": bars["atr"].to_numpy(np.float64)[rows] / close[rows],
+            "return_to_end": (close[end] - close[rows]) / average[rows],
+            "atr": average[rows] / close[rows],
             "return_next": close[rows + 1] / close[rows] - 1,
         }
     )

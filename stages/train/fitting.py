@@ -1,7 +1,7 @@
 """Fit a network to one fold, and keep the weights that suit its val rows best."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from stages.common.bars import Floats
-from stages.common.parallel import parallel_map
-from stages.common.task import TASKS
+from stages.common.parallel import parallel_results
+from stages.common.task import TASKS, Task
 from stages.train.params import TrainParams
 from stages.train.quiet import without_notes
 from stages.train.rows import Fold
@@ -20,22 +20,22 @@ from stages.train.windows import feature_moments
 
 
 @dataclass(frozen=True)
-class Job:
-    """All that a fit needs, wherever it runs. `table`: features, shape (n_rows, n_features)."""
+class Assignment:
+    """All that fitting a network takes, wherever it is done. `table`: features, (n_rows, n_features)."""
 
     fold: Fold
     seed: int
     table: NDArray[np.float32]
-    task: str
+    task: Task
     params: TrainParams
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What a fit gives: the best epoch, and its weights as a .weights.h5 file.
+class Fitted:
+    """A fitted network: its best epoch, and the weights then as a .weights.h5 file.
 
-    `correction`: of each of the fold's rows, shape (n,). `curves`: losses, and AUCs for direction, of a
-    sample of train and of val; a row an epoch from 0, the initial weights. `mean`, `variance`: of each
+    `correction`: of each of the fold's rows, shape (n,). `curves`: losses, and AUCs of classes, of a sample
+    of train and of val; a row an epoch from 0, the initial weights. `mean`, `variance`: of each
     feature, shape (n_features,), by which the network normalises.
     """
 
@@ -48,19 +48,18 @@ class Fit:
 
 
 def fit_folds(
-    folds: dict[str, Fold], table: NDArray[np.float32], task: str, params: TrainParams
-) -> dict[str, list[Fit]]:
-    """Each fold's fits, in the order of `train.seeds`."""
-    jobs = [Job(fold, seed, table, task, params) for fold in folds.values() for seed in params.seeds]
+    folds: dict[str, Fold], table: NDArray[np.float32], task: Task, params: TrainParams
+) -> Iterator[tuple[str, list[Fitted]]]:
+    """A fold's name and its networks, in the order of `train.seeds`, as soon as they are there."""
     # The longest first: started last, it would run on alone.
-    jobs.sort(key=lambda job: len(job.fold.of("train")), reverse=True)
-    fits: dict[str, list[Fit]] = {name: [] for name in folds}
-    for job, result in zip(jobs, parallel_map(fit, jobs, "train"), strict=True):
-        fits[job.fold.name].append(result)
-    return fits
+    longest_first = sorted(folds.values(), key=lambda fold: len(fold.of("train")), reverse=True)
+    jobs = [Assignment(fold, seed, table, task, params) for fold in longest_first for seed in params.seeds]
+    results = parallel_results(fit, jobs, "train")
+    for fold in longest_first:
+        yield fold.name, [next(results) for _ in params.seeds]
 
 
-def fit(job: Job) -> Fit:
+def fit(job: Assignment) -> Fitted:
     """Fit to the train rows until the val rows' loss has not been lower for `train.patience` epochs.
 
     Epoch 0, the initial weights with corrections of nil, stays the best if no later one has a lower
@@ -75,7 +74,7 @@ def fit(job: Job) -> Fit:
     mean, variance = feature_moments(job.table, train["end"].to_numpy(), params.window)
     network = networks.build(params, mean, variance)
     corrector = networks.on_table(network, job.table, params.window)
-    model = networks.with_offset(corrector, job.task, params.learning_rate)
+    model = networks.with_offset(corrector, job.task.keras_loss, params.learning_rate)
     watched = pd.concat([evenly_spread(train, len(val)), val])
     rng = np.random.default_rng(job.seed)
 
@@ -97,7 +96,7 @@ def fit(job: Job) -> Fit:
     network.set_weights(best_weights)
     weights = networks.weights_file(network)
     correction = networks.corrections(corrector, job.fold.rows["end"].to_numpy())
-    return Fit(best_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
+    return Fitted(best_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
 
 
 def evenly_spread(rows: pd.DataFrame, n: int) -> pd.DataFrame:
@@ -118,16 +117,16 @@ def fit_arrays(rows: pd.DataFrame, shift: float) -> dict[str, Any]:
     }
 
 
-def score_roles(rows: pd.DataFrame, correction: Floats, task: str) -> dict[str, float]:
-    """Mean loss, unweighted, and for direction the AUC, of each role among the rows.
+def score_roles(rows: pd.DataFrame, correction: Floats, task: Task) -> dict[str, float]:
+    """Mean loss, unweighted, and of classes the AUC, of each role among the rows.
 
     `correction`: of each row, shape (n,); added in float64, so that nil has the baseline's exact loss.
     """
     figures = {}
     for role, of_role in rows.assign(score=rows["offset"] + correction).groupby("role", sort=False):
         y, score = of_role["y"].to_numpy(), of_role["score"].to_numpy()
-        figures[f"{role}_loss"] = float(TASKS[task].loss(y, score).mean())
-        if task == "direction":
+        figures[f"{role}_loss"] = float(task.loss(y, score).mean())
+        if task.classes:
             figures[f"{role}_auc"] = auc(y, score)
     return figures
 
@@ -137,13 +136,13 @@ def auc(y: Floats, score: Floats) -> float:
     return float(roc_auc_score(y, score)) if 0 < y.mean() < 1 else 0.5
 
 
-def mean_curves(fits: Sequence[Fit]) -> pd.DataFrame:
+def mean_curves(fits: Sequence[Fitted]) -> pd.DataFrame:
     """Curves of several seeds as one, indexed by epoch: the mean of the seeds that ran that epoch."""
     return pd.concat([f.curves for f in fits]).groupby("epoch").mean()
 
 
 def network_spec(
-    fold: Fold, one: Fit, features: list[str], task: str, params: TrainParams
+    fold: Fold, one: Fitted, features: list[str], task: str, params: TrainParams
 ) -> dict[str, Any]:
     """All that it takes, beside a seed's weights, to forecast with a fold's networks again.
 

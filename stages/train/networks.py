@@ -1,6 +1,8 @@
 """The networks, in Keras on TensorFlow. The only module to import them, for that takes seconds."""
 
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -80,22 +82,15 @@ def on_table(network: keras.Model, table: NDArray[np.float32], window: int) -> k
     return keras.Model(ends, network(keras.ops.take(table, rows, axis=0)))
 
 
-def with_offset(corrector: keras.Model, task: str, learning_rate: float) -> keras.Model:
-    """From (rows, offsets) to scores, offset plus correction, ready to be fitted by the task's loss."""
+def with_offset(
+    corrector: keras.Model, loss: Callable[[Any, Any, Any], Any], learning_rate: float
+) -> keras.Model:
+    """From (rows, offsets) to scores, offset plus correction, ready to be fitted by the loss of `Task`."""
     offset = keras.Input((1,))
     score = keras.layers.Add()([offset, corrector.output])
     model = keras.Model([corrector.input, offset], score)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=LOSSES[task])
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=partial(loss, keras.ops))
     return model
-
-
-def qlike(y: Any, score: Any) -> Any:
-    """What `stages.common.task.qlike` gives, for tensors with a gradient; (n, 1) to (n,)."""
-    log_ratio = keras.ops.log(y) - score
-    return keras.ops.mean(keras.ops.expm1(log_ratio) - log_ratio, axis=-1)
-
-
-LOSSES = {"direction": keras.losses.BinaryCrossentropy(from_logits=True), "volatility": qlike}
 
 
 def corrections(corrector: keras.Model, ends: Ints) -> Floats:

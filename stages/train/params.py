@@ -8,7 +8,7 @@ from stages.common.params import Section, Seed
 
 
 class TrainParams(Section):
-    """One network a fold and seed. `class_weights` concerns the task direction alone."""
+    """One network a fold and seed. `class_weights` concerns tasks of two classes alone."""
 
     network: Literal["lstm", "gru", "dense"]
     units: int = Field(ge=1, le=2_048)  # an LSTM's weights grow with the square: 70 MB then, times four
@@ -30,6 +30,3 @@ class TrainParams(Section):
         if len(set(seeds)) < len(seeds):
             raise ValueError("should hold every seed once")
         return seeds
-
-
-SECTIONS = {"train": TrainParams}

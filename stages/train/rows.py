@@ -8,7 +8,7 @@ import pandas as pd
 
 from stages.common.bars import Floats, Ints
 from stages.common.errors import InputError
-from stages.common.task import TASKS
+from stages.common.task import Task
 from stages.train.params import TrainParams
 
 
@@ -31,7 +31,7 @@ class Fold:
 
 
 def label_rows(
-    labels: pd.DataFrame, baselines: pd.DataFrame, ends: Ints, task: str, params: TrainParams
+    labels: pd.DataFrame, baselines: pd.DataFrame, ends: Ints, task: Task, params: TrainParams
 ) -> pd.DataFrame:
     """A symbol's labelled rows: close_time, y, weight, end, offset.
 
@@ -41,13 +41,13 @@ def label_rows(
     """
     rows = labels[["close_time", "y", "weight"]].assign(end=ends, offset=0.0)
     if params.offset == "baseline":
-        name = TASKS[task].offset
-        forecast = rows[["close_time"]].merge(baselines[["close_time", name]], how="left", validate="1:1")
-        rows["offset"] = TASKS[task].link(forecast[name].to_numpy(np.float64))
+        columns = ["close_time", task.offset]
+        forecast = rows[["close_time"]].merge(baselines[columns], how="left", validate="1:1")
+        rows["offset"] = task.link(forecast[task.offset].to_numpy(np.float64))
     return rows
 
 
-def make_fold(name: str, spans: pd.DataFrame, rows: pd.DataFrame, task: str, params: TrainParams) -> Fold:
+def make_fold(name: str, spans: pd.DataFrame, rows: pd.DataFrame, task: Task, params: TrainParams) -> Fold:
     """The fold's rows that have a whole window and a forecast to correct.
 
     `spans`: fold, role, first and last time, inclusive. `rows`: of `label_rows` and `symbol`,
@@ -71,19 +71,19 @@ def make_fold(name: str, spans: pd.DataFrame, rows: pd.DataFrame, task: str, par
     chosen = pd.concat(parts).sort_values(["symbol", "close_time"], ignore_index=True)
     train = chosen[chosen["role"] == "train"]
     if params.offset == "none":
-        chosen["offset"] = TASKS[task].link(train["y"].mean())
+        chosen["offset"] = task.link(train["y"].mean())
     w0, w1 = class_weights(train["y"], task, params)
     weight = np.where(chosen["y"] == 1, w1, w0) * (chosen["weight"] if params.uniqueness else 1.0)
     chosen["sample_weight"] = weight / weight[train.index].mean()
     return Fold(name, chosen.drop(columns="weight"), float(np.log(w1 / w0)))
 
 
-def class_weights(y: pd.Series, task: str, params: TrainParams) -> tuple[float, float]:
+def class_weights(y: pd.Series, task: Task, params: TrainParams) -> tuple[float, float]:
     """Weights of the classes 0 and 1 in the training loss: balanced, n / (2 n_class), or both 1.
 
     Raises InputError if there is a class to balance that no train row is of.
     """
-    if task != "direction" or params.class_weights == "none":
+    if not task.classes or params.class_weights == "none":
         return 1.0, 1.0
     n_ones = int(y.sum())
     if not 0 < n_ones < len(y):

@@ -36,7 +36,7 @@ def label_table(candles: pd.DataFrame, t: Ints, y: Floats, end: Ints) -> pd.Data
             "y": y,
             "label_end": close_time.iloc[end].array,
             "weight": 1.0,
-            "outcome": 0.0,
+            "return_to_end": 0.0,
             "atr": relative_atr,
             "return_next": close[t + 1] / close[t] - 1,
         }

@@ -1,13 +1,16 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from pandas.testing import assert_frame_equal
 
-from stages.baseline.__main__ import forecast_all, forecast_column, labelled, main
+from stages.baseline.__main__ import main
 from stages.baseline.params import BaselineParams
+from stages.baseline.stage import baseline, forecast_column
 from stages.common.errors import InputError
 from stages.common.tables import read_tables, write_table
+from stages.params import load_params
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
@@ -24,7 +27,6 @@ def project(tmp_path, monkeypatch, candles, labels):
     monkeypatch.chdir(tmp_path)
     write_table("data/candles/BTC-USDT.parquet", candles[:1500])
     write_table("data/labels/BTC-USDT.parquet", labels)
-    write_table("data/labels/folds.parquet", candles[:1])
 
     def configure(min_bars: int = 200) -> None:
         values = yaml.safe_load(PARAMS.read_text())
@@ -39,7 +41,7 @@ def project(tmp_path, monkeypatch, candles, labels):
 
 def test_stage_writes_a_column_a_baseline(project, labels, capsys):
     """Exactly the label rows come out, with the task's baselines first and sizing last."""
-    main()
+    main(load_params())
 
     tables = dict(read_tables("data/baselines"))
     table = tables["BTC-USDT"]
@@ -63,7 +65,7 @@ def test_each_symbol_is_forecast_from_its_own_rows(
     write_table("data/labels/ETH-USDT.parquet", make_volatility_labels(other))
     labels = dict(read_tables("data/labels"))
 
-    main()
+    main(load_params())
 
     tables = dict(read_tables("data/baselines"))
     assert list(tables) == ["BTC-USDT", "ETH-USDT"]
@@ -71,31 +73,43 @@ def test_each_symbol_is_forecast_from_its_own_rows(
         rows = rows_of(candles, labels[symbol])
         for name in tables[symbol].columns[1:]:
             alone = forecast_column((rows, name), "volatility", {"target": "atr"}, params)
-            expected = labelled(rows[["close_time"]].assign(**{name: alone}), rows)
-            assert_frame_equal(tables[symbol][["close_time", name]], expected, check_exact=True)
+            expected = rows[["close_time"]].assign(**{name: alone})[rows["label_end"].notna()]
+            assert_frame_equal(
+                tables[symbol][["close_time", name]], expected.reset_index(drop=True), check_exact=True
+            )
 
 
-def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, params):
-    """The candles whose labels haven't ended yet are forecast, and left out of what is compared."""
+@pytest.mark.parametrize("name", ["naive", "har_hour_of_week", "garch", "boosting"])
+def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, params, name):
+    """The candles whose labels haven't ended yet are forecast, too."""
     rows = rows_of(candles[:1100], make_volatility_labels(candles[:1100]))
 
-    whole = forecast_all({"BTC-USDT": rows}, "volatility", {"target": "atr"}, params)["BTC-USDT"]
+    forecast = forecast_column((rows, name), "volatility", {"target": "atr"}, params)
 
-    assert (whole["close_time"] == rows["close_time"]).all()
-    assert whole[-14:].notna().all(axis=None)
-    assert len(labelled(whole, rows)) == len(rows) - 730 - 14
+    assert len(forecast) == len(rows)
+    assert np.isfinite(forecast[-14:]).all()
+
+
+def test_columns_that_are_skipped_change_no_other(project):
+    """For who has no time for the slow ones; the rest is to the last bit the same."""
+    candles, labels = dict(read_tables("data/candles")), dict(read_tables("data/labels"))
+
+    whole = baseline(candles, labels, load_params())["BTC-USDT"]
+    quick = baseline(candles, labels, load_params(), skip=("garch", "boosting"))["BTC-USDT"]
+
+    assert_frame_equal(quick, whole.drop(columns=["garch", "boosting"]), check_exact=True)
 
 
 def test_too_few_rows_are_refused_and_nothing_is_changed(project):
     """A first fit that never comes ends with one line; the forecasts of before stay."""
-    main()
+    main(load_params())
     before = {path: path.read_bytes() for path in Path("data").rglob("*.parquet")}
     project(min_bars=900)
 
     with pytest.raises(
         InputError, match=r"baseline.min_bars must leave .* received 900, and BTC-USDT has 756"
     ):
-        main()
+        main(load_params())
 
     assert {path: path.read_bytes() for path in Path("data").rglob("*.parquet")} == before
 

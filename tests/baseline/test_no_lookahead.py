@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from stages.baseline.__main__ import forecasters
+from stages.baseline.stage import forecasters
 
 QUESTIONS = [
     ("volatility", {"target": "atr"}),

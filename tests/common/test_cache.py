@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from stages.common.cache import VARIABLE, cache_folder
-from stages.common.errors import InputError
-from stages.common.outputs import alone
+from stages.runner import run_stage
+from tests.project import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,8 @@ def test_a_home_folder_is_one(tmp_path, monkeypatch):
 def test_the_home_of_nobody_is_named_before_a_stage_runs(tmp_path, monkeypatch):
     """And not by the evaluation that wants to enter what it has scored."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.setenv(VARIABLE, "~nobody-of-that-name/kept")
 
-    with pytest.raises(InputError, match=r"BAROMETER_CACHE must name a folder, .*; received '~nobody-of"):
-        alone("stages.label", lambda: pytest.fail("it runs"))()
+    with pytest.raises(SystemExit, match=r"BAROMETER_CACHE must name a folder, .*; received '~nobody-of"):
+        run_stage("label", lambda _params: pytest.fail("it runs"))

@@ -140,11 +140,13 @@ def test_a_text_that_cant_be_encoded_elsewhere_is_a_bug():
     ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_every_command_passes_through_here(path: Path):
-    """What is run as a program calls `run`, and nothing else; what writes outputs, one at a time."""
+    """What is run as a program calls `run`, and nothing else; a stage `run_stage`, which does."""
     _, found, program = path.read_text(encoding="utf-8").partition('if __name__ == "__main__":')
 
-    name = ".".join(path.parent.relative_to(ROOT).parts)
-    assert not found or program.strip() in {"run(main)", f'run(alone("{name}", main))'}
+    folder = path.parent.relative_to(ROOT)
+    a_stage = f'run_stage("{path.parent.name}", main)' if folder.parts[0] == "stages" else "run(main)"
+    alone = f'run(alone("{".".join(folder.parts)}", main))'
+    assert not found or program.strip() in {a_stage, alone}
     assert found or path.name != "__main__.py"
 
 

@@ -89,8 +89,8 @@ def test_what_cannot_be_written_leaves_the_old_table(tmp_path, table):
 
 
 def test_tables_come_in_the_order_of_their_names(tmp_path, table):
-    """One table a symbol; the folds beside them, receipts and half-written files are none."""
-    for name in ("SOL-USDT", "BTC-USDT", "folds", "ETH-USDT"):
+    """One table a symbol; receipts and half-written files are none."""
+    for name in ("SOL-USDT", "BTC-USDT", "ETH-USDT"):
         write_table(tmp_path / f"{name}.parquet", table)
     (tmp_path / "receipt.json").write_text("{}", encoding="utf-8")
     assert [name for name, _ in read_tables(str(tmp_path))] == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
@@ -182,7 +182,7 @@ def test_every_bit_counts(tmp_path, table):
     ("written", "wanted", "received"),
     [
         ([], None, "a symbol; received none"),
-        (["folds"], ["BTC-USDT"], r"a symbol \(BTC-USDT\); received none"),
+        ([], ["BTC-USDT"], r"a symbol \(BTC-USDT\); received none"),
         (["BTC-USDT"], ["ETH-USDT", "BTC-USDT"], r"\(BTC-USDT, ETH-USDT\); received BTC-USDT"),
         (["BTC-USDT", "ETH-USDT"], ["BTC-USDT"], "received BTC-USDT, ETH-USDT"),
     ],

@@ -1,6 +1,5 @@
 """What label, baseline and train leave, made up in memory: forecasts of a known worth."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from stages.common.task import TASKS
 from stages.evaluate.params import EvaluateParams
+from stages.evaluate.question import question_of
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.scores import loss_table
 
@@ -46,13 +46,13 @@ def made_up(
         z, noise = rng.standard_normal(n_times), 0.2 * rng.standard_normal(n_times)
         if task == "direction":
             y = (rng.random(n_times) < 1 / (1 + np.exp(-2 * z))).astype(float)
-            naive, part, outcome, second = np.full(n_times, 0.5), 2 * z, 2 * y - 1 + noise, "base_rate_90d"
+            naive, part, second = np.full(n_times, 0.5), 2 * z, "base_rate_90d"
         else:
             y = np.exp(-5 + 0.5 * z + noise)
-            naive, part, outcome, second = np.full(n_times, np.exp(-4.85)), 0.5 * z, np.log(y), "har"
+            naive, part, second = np.full(n_times, np.exp(-4.85)), 0.5 * z, "har"
         link, inverse = TASKS[task].link, TASKS[task].inverse
         score = link(naive) + knowledge * part
-        label = {"symbol": symbol, "close_time": times, "y": y, "outcome": outcome}
+        label = {"symbol": symbol, "close_time": times, "y": y, "return_to_end": 2 * y - 1 + noise}
         label |= {"label_end": times + pd.Timedelta(hours=14), "return_next": noise / 100}
         labels.append(pd.DataFrame(label))
         table = pd.DataFrame({"symbol": symbol, "close_time": times, "naive": naive})
@@ -96,9 +96,10 @@ def make_inputs() -> MakeInputs:
 
 def rows_and_losses(inputs: Inputs, task: str) -> Compared:
     """What `__main__` makes of its inputs."""
-    question = importlib.import_module(f"stages.evaluate.{task}")
-    rows = join(*inputs, TASKS[task]).assign(event=question.event, target=question.target)
-    return rows, loss_table(rows, opponents(inputs.baselines), TASKS[task].loss)
+    question = question_of(task)
+    rows = join(*inputs, TASKS[task])
+    losses = loss_table(rows, opponents(inputs.baselines), TASKS[task].loss)
+    return rows.assign(event=question.event, surprise=question.surprise), losses
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from pandas.testing import assert_frame_equal
 from scipy.special import expit
 
 from stages.common.task import TASKS
-from stages.evaluate import direction, volatility
+from stages.evaluate import amount, direction, volatility
 from stages.evaluate.conformal import coverage_block, intervals, walk
+from stages.evaluate.question import question_of
 
 Floats = NDArray[np.float64]
 
@@ -36,11 +37,10 @@ def table(
     times = pd.Series(pd.date_range("2022-01-03 01:00", periods=len(known), freq="h", tz="UTC", unit="ms"))
     rows = pd.DataFrame({"symbol": symbol, "close_time": times, "fold": fold, "score": known})
     y = np.exp(known + chance) if task == "volatility" else (chance < expit(known)).astype(np.float64)
-    outcome = known + chance if task == "volatility" else 2 * y - 1
     role = np.where(np.arange(len(known)) < N_VAL, "val", "test")
     forecast = TASKS[task].inverse(known)
     ends = times + horizon * HOUR
-    return rows.assign(role=role, y=y, outcome=outcome, forecast=forecast, label_end=ends)
+    return rows.assign(role=role, y=y, forecast=forecast, label_end=ends)
 
 
 def honest(task: str, n_rows: int = N_VAL + N_TEST, seed: int = 1, **about: Any) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def honest(task: str, n_rows: int = N_VAL + N_TEST, seed: int = 1, **about: Any)
 
 def found(rows: pd.DataFrame, task: str) -> pd.DataFrame:
     """The test rows' intervals, by the task's own functions."""
-    question = importlib.import_module(f"stages.evaluate.{task}")
+    question = question_of(task)
     return intervals(rows, question, HORIZON)
 
 
@@ -108,7 +108,7 @@ def test_nine_of_ten_are_covered_where_errors_are_exchangeable(task):
 
 
 @pytest.mark.parametrize("shift", [4.0, 0.25])
-def test_coverage_recovers_from_a_shift_of_variance(shift, monkeypatch):
+def test_coverage_recovers_from_a_shift_of_variance(shift):
     """After errors get four times the variance, or a quarter; fixed split conformal is off for months."""
     rng = np.random.default_rng(2)
     chance = 0.3 * rng.standard_normal(N_VAL + N_TEST)
@@ -116,8 +116,8 @@ def test_coverage_recovers_from_a_shift_of_variance(shift, monkeypatch):
     rows = table("volatility", np.zeros(len(chance)), chance)
 
     adaptive, late = block(rows, "volatility"), found(rows, "volatility")["covered"].iloc[-1000:].mean()
-    monkeypatch.setattr(volatility, "GAMMA", 0.0)
-    fixed = block(rows, "volatility")
+    unmoved = replace(volatility.QUESTION, gamma=0.0)
+    fixed = coverage_block(rows, intervals(rows, unmoved, HORIZON), HOUR)
 
     assert adaptive["coverage_90_pct"] == pytest.approx(90, abs=1.5)
     assert late == pytest.approx(0.9, abs=0.015)
@@ -191,8 +191,7 @@ def test_sets_ignore_labels_that_have_not_ended(task):
     now = rows["close_time"].iloc[2500]
     later = rows["label_end"] > now
     other = rows.copy()
-    other.loc[later, "outcome"] = -3 * rows["outcome"] + 2
-    other.loc[later, "y"] = np.exp(other["outcome"]) if task == "volatility" else 1 - rows["y"]
+    other.loc[later, "y"] = np.exp(2) * rows["y"] ** -3 if task == "volatility" else 1 - rows["y"]
 
     first, second = found(rows, task), found(other, task)
     up_to_now, ended = rows["close_time"] <= now, ~later
@@ -229,7 +228,7 @@ def test_ranks_go_back_twenty_horizons_where_those_are_longer(task):
     rows = honest(task, n_rows=4000, seed=7)
     rows["close_time"] = rows["close_time"].iloc[0] + pd.to_timedelta(np.arange(4000), unit="D")
     rows["label_end"] = rows["close_time"] + pd.Timedelta(days=91)
-    question = importlib.import_module(f"stages.evaluate.{task}")
+    question = question_of(task)
 
     sets = intervals(rows, question, pd.Timedelta(days=91))
 
@@ -255,7 +254,7 @@ def test_a_perfect_forecast_needs_no_width():
 
     figures = block(rows, "volatility")
 
-    assert figures["width"] == 0
+    assert figures["width"] == pytest.approx(0, abs=1e-12)  # ln of what was exp, rounded
     assert figures["coverage_90_pct"] == pytest.approx(90, abs=1)
 
 
@@ -294,7 +293,7 @@ ranked_values = st.lists(st.floats(-5, 5), min_size=1, max_size=40).map(sorted)
 @settings(deadline=None, max_examples=200)
 def test_bounds_are_ranks_with_one_row_more(ranked, misses):
     """As few as may miss lie outside; all are inside at 0, none at 1."""
-    lo, hi = volatility.bounds(ranked, misses)
+    lo, hi = amount.bounds(ranked, misses)
     below, above = sum(value < lo for value in ranked), sum(value > hi for value in ranked)
     _, highest = direction.bounds(ranked, misses)
     beyond = sum(value > highest for value in ranked)
@@ -315,7 +314,7 @@ def test_bounds_hold_for_a_share_just_below_one(n_rows):
     ranked, misses = list(np.arange(n_rows, dtype=float)), float(np.nextafter(1, 0))
 
     assert direction.bounds(ranked, misses)[1] == 0.0
-    lo, hi = volatility.bounds(ranked, misses)
+    lo, hi = amount.bounds(ranked, misses)
     assert lo <= hi
 
 
@@ -323,8 +322,8 @@ def test_bounds_by_hand():
     """Nineteen rows: the first and the last are what a tenth leaves out, the second last for one tail."""
     ranked = [float(value) for value in range(1, 20)]
 
-    assert volatility.bounds(ranked, 0.1) == (1.0, 19.0)
-    assert volatility.bounds(ranked, 0.2) == (2.0, 18.0)
+    assert amount.bounds(ranked, 0.1) == (1.0, 19.0)
+    assert amount.bounds(ranked, 0.2) == (2.0, 18.0)
     assert direction.bounds(ranked, 0.1) == (-np.inf, 18.0)
     assert direction.bounds(ranked, 0.04) == (-np.inf, np.inf)
 

@@ -1,4 +1,3 @@
-import importlib
 from itertools import combinations
 
 import numpy as np
@@ -7,21 +6,7 @@ import pytest
 
 from stages.common.task import TASKS
 from stages.evaluate import curves
-
-
-def curve(losses: list[float]) -> pd.DataFrame:
-    """A fold's curve, the train loss a tenth below the val loss."""
-    val = np.array(losses)
-    return pd.DataFrame({"epoch": range(len(val)), "val_loss": val, "train_loss": 0.9 * val})
-
-
-def test_training_has_each_fold_in_turn():
-    """Its epochs from 0, in the order in which the folds came."""
-    table = curves.training({"1": curve([3, 2, 1, 2]), "2": curve([3, 2])})
-
-    assert table["fold"].tolist() == ["1"] * 4 + ["2"] * 2
-    assert table["epoch"].tolist() == [0, 1, 2, 3, 0, 1]
-    assert table["val_loss"].tolist() == [3, 2, 1, 2, 3, 2]
+from stages.evaluate.question import question_of
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -78,7 +63,7 @@ def test_calls_have_every_pair():
 
 def test_no_two_tasks_share_a_unit():
     """What tells DVC's plots that two revisions belong on axes of their own."""
-    units = [curves.units(task, importlib.import_module(f"stages.evaluate.{task}").WORDS) for task in TASKS]
+    units = [curves.units(name, task.loss_name, question_of(name)) for name, task in TASKS.items()]
 
     for one, other in combinations(units, 2):
         assert one.keys() == other.keys()
@@ -88,7 +73,7 @@ def test_no_two_tasks_share_a_unit():
 @pytest.mark.parametrize(("n_rows", "n_shown"), [(1, 1), (2000, 2000), (2001, 1001), (13_600, 1943)])
 def test_scatter_shows_two_thousand_rows_at_most(n_rows, n_shown):
     """Every k-th row, so that it shows the whole test."""
-    test = pd.DataFrame({"delta": np.arange(n_rows), "target": 0.0, "symbol": "BTC-USDT"})
+    test = pd.DataFrame({"delta": np.arange(n_rows), "surprise": 0.0, "symbol": "BTC-USDT"})
 
     assert len(curves.scatter(test)) == n_shown
 
@@ -97,13 +82,11 @@ def test_scatter_shows_two_thousand_rows_at_most(n_rows, n_shown):
 def test_tables_have_the_same_names_and_columns_for_both_tasks(compared, make_inputs, task):
     """`dvc plots diff` drops a revision whose file or columns are called otherwise."""
     rows, _ = compared(make_inputs(task), task)
-    question = importlib.import_module(f"stages.evaluate.{task}")
     test = rows[rows["role"] == "test"]
 
-    tables = curves.make_tables(test, {"1": curve([2, 1])}, question.calls(test), question.SCALE)
+    tables = curves.make_tables(test, question_of(task))
 
     assert {name: list(table.columns) for name, table in tables.items()} == {
-        "training": ["fold", "epoch", "train_loss", "val_loss"],
         "forecast": ["date", "forecast", "naive", "outcome"],
         "calibration": ["forecast", "outcome", "rows"],
         "calls": ["actual", "predicted", "percent"],

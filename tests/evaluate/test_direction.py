@@ -19,7 +19,7 @@ def rows_of(
     return pd.DataFrame(
         {
             "y": came,
-            "outcome": 2 * came - 1.5,
+            "return_to_end": 2 * came - 1.5,
             "score": score,
             "raw_score": score if raw_score is None else raw_score,
             "delta": score - logit(naive),
@@ -89,10 +89,10 @@ def test_with_class_weights_the_raw_output_calls():
     np.testing.assert_array_equal(direction.called_up(rows), [True, False])
 
 
-def test_events_targets_and_calls():
-    """An event is "up", the target is the return, and calls are in words."""
+def test_events_surprises_and_calls():
+    """An event is "up", the surprise is the return, and calls are in words."""
     rows = rows_of([1, 0], [0.4, 0.6])
 
     np.testing.assert_array_equal(direction.event(rows), [True, False])
-    np.testing.assert_array_equal(direction.target(rows), [0.5, -1.5])
+    np.testing.assert_array_equal(direction.surprise(rows), [0.5, -1.5])
     assert direction.calls(rows).to_numpy().tolist() == [["up", "down"], ["down", "up"]]

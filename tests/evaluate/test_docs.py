@@ -1,4 +1,3 @@
-import importlib
 import re
 from pathlib import Path
 
@@ -6,8 +5,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from stages.baseline.question import question_of as baselines_of
 from stages.common.task import TASKS
 from stages.evaluate.metrics import Setting, judge, make_metrics
+from stages.evaluate.question import question_of
 
 ROOT = Path(__file__).parents[2]
 HEADER = ["key", "what it is", "unit, better", "source", "can't tell"]
@@ -49,7 +50,7 @@ def run(request, compared, make_inputs, params):
     """A task, what evaluate finds of it, and its metrics."""
     task = request.param
     rows, losses = compared(make_inputs(task), task)
-    question = importlib.import_module(f"stages.evaluate.{task}")
+    question = question_of(task)
     found = judge(rows, losses, Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params))
     own_block = question.block(rows[rows["role"] == "test"], 8760.0)
     return task, found, make_metrics(rows, losses, found.test, own_block, task)
@@ -78,17 +79,18 @@ def test_page_explains_what_is_written_and_nothing_else(explained, run):
 def test_page_explains_every_baseline(explained, task):
     """Each forecast of the task's table in baseline, for they are the keys of `baselines`."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["label"][task]
-    baselines = importlib.import_module(f"stages.baseline.{task}").baselines(**settings)
+    baselines = baselines_of(task).baselines(**settings)
 
     assert sorted(explained(f"Baselines of {task}")) == sorted(baselines)
 
 
 def test_page_explains_every_file(explained):
-    """Whatever else evaluate leaves in results/."""
-    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["evaluate"]
+    """Whatever else evaluate leaves in results/, and train's curves."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    plots = [*stages["evaluate"]["plots"], *stages["train"]["plots"]]
     paths = [
-        *stage["outs"],
-        *(next(iter(plot)) if isinstance(plot, dict) else plot for plot in stage["plots"]),
+        *stages["evaluate"]["outs"],
+        *(next(iter(plot)) if isinstance(plot, dict) else plot for plot in plots),
     ]
 
     assert sorted(explained("Files")) == sorted(Path(path).name for path in paths)

@@ -1,13 +1,12 @@
-import importlib
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from stages.common.task import TASKS
-from stages.evaluate import direction, volatility
+from stages.evaluate import amount, direction
 from stages.evaluate.information import best_score, gains
+from stages.evaluate.question import question_of
 from stages.evaluate.rows import opponents
 from stages.evaluate.scores import best_baselines
 
@@ -26,7 +25,7 @@ def rows_and_best(compared, make_inputs):
 
 def gained(rows: pd.DataFrame, best: dict[str, str], task: str) -> tuple[float, float]:
     """Gain over naive and over the best baseline, in milli-nats."""
-    result = gains(rows, best, importlib.import_module(f"stages.evaluate.{task}").log_density)
+    result = gains(rows, best, question_of(task).log_density)
     return result["info_gain_mnats"], result["edge_gain_mnats"]
 
 
@@ -115,13 +114,10 @@ def test_directions_gain_does_not_ignore_it(rows_and_best):
 def test_densities_of_test_rows_are_fitted_on_val_alone(rows_and_best, task):
     """Neither train rows nor what comes later in test change a row's density."""
     rows, _ = rows_and_best(task)
-    question = importlib.import_module(f"stages.evaluate.{task}")
+    question = question_of(task)
     last = rows["role"].eq("test") & (rows["close_time"] > rows["close_time"].max() - pd.Timedelta("90h"))
     changed = last | (rows["role"] == "train")
-    other = rows.assign(
-        y=rows["y"].mask(changed, 1 - rows["y"] if task == "direction" else 3 * rows["y"]),
-        outcome=rows["outcome"].mask(changed, rows["outcome"] + np.log(3)),
-    )
+    other = rows.assign(y=rows["y"].mask(changed, 1 - rows["y"] if task == "direction" else 3 * rows["y"]))
 
     first, second = (question.log_density(table, table["score"].to_numpy()) for table in (rows, other))
 
@@ -148,12 +144,12 @@ def test_each_fold_has_its_own_best_baseline(rows_and_best):
 def test_forecasts_that_val_finds_perfect_keep_a_spread(rows_and_best):
     """Of two forecasts without an error on val the density is finite, and so is the gain."""
     rows, best = rows_and_best("volatility")
-    perfect = rows["score"].mask(rows["role"] == "val", rows["outcome"] - 0.1)
+    perfect = rows["score"].mask(rows["role"] == "val", np.log(rows["y"]) - 0.1)
 
-    log_density = volatility.log_density(rows, perfect.to_numpy())
+    log_density = amount.log_density(rows, perfect.to_numpy())
     exact = (rows["role"] == "val").to_numpy()
 
-    expected = stats.norm.logpdf(0, scale=0.01) - rows["outcome"][exact]
+    expected = stats.norm.logpdf(0, scale=0.01) - np.log(rows["y"][exact])
     np.testing.assert_allclose(log_density[exact], expected, rtol=1e-9)
     assert np.isfinite(gained(rows.assign(score=perfect), best, "volatility")).all()
 
@@ -163,9 +159,9 @@ def test_a_symbol_without_val_rows_is_judged_by_its_folds(rows_and_best):
     rows, best = rows_and_best("volatility")
     late = rows[~((rows["role"] == "val") & (rows["symbol"] == "ETH-USDT"))].reset_index(drop=True)
 
-    log_density = volatility.log_density(late, late["score"].to_numpy())
+    log_density = amount.log_density(late, late["score"].to_numpy())
 
-    renamed = volatility.log_density(late.assign(symbol="BTC-USDT"), late["score"].to_numpy())
+    renamed = amount.log_density(late.assign(symbol="BTC-USDT"), late["score"].to_numpy())
     np.testing.assert_allclose(log_density, renamed)
     assert np.isfinite(gained(late, best, "volatility")).all()
 

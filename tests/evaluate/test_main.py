@@ -14,10 +14,12 @@ from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.common.task import TASKS
 from stages.evaluate.ledger import FORECAST, SCORES, md5, read_trial
+from stages.params import load_params
 
 main = importlib.import_module("stages.evaluate.__main__")
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
+CURVES = "fold,epoch,train_loss,val_loss,unit\n2,0,0.6,0.7,a: b\n2,1,0.5,0.6,a: b\n10,0,0.6,0.7,a: b\n"
 
 
 def stand_in(inputs: Any, task: str, folder: Path) -> None:
@@ -29,12 +31,8 @@ def stand_in(inputs: Any, task: str, folder: Path) -> None:
     for stage, table in (("labels", inputs.labels), ("baselines", inputs.baselines)):
         for symbol, rows in table.groupby("symbol"):
             write_table(folder / f"data/{stage}/{symbol}.parquet", rows.drop(columns="symbol"))
-    write_table(folder / "data/labels/folds.parquet", pd.DataFrame({"fold": ["1"], "role": ["test"]}))
-    for fold in ("fold_1", "fold_2", "fold_live"):
-        curves = folder / "results/train/plots/metrics" / fold
-        curves.mkdir(parents=True)
-        (curves / "val_loss.tsv").write_text("step\tval_loss\n0\t0.7\n1\t0.6\n", encoding="utf-8")
-        (curves / "train_loss.tsv").write_text("step\ttrain_loss\n1\t0.5\n", encoding="utf-8")
+    (folder / "results").mkdir()
+    (folder / "results/training.csv").write_text(CURVES, encoding="utf-8")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -52,19 +50,19 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
     stand_in(make_inputs(task), task, tmp_path)
     monkeypatch.chdir(tmp_path)
 
-    main.main()
+    main.main(load_params())
     first, printed = digests(tmp_path), capsys.readouterr().out
-    main.main()
+    main.main(load_params())
 
     assert digests(tmp_path) == first
-    drawn = {"training", "forecast", "calibration", "forecasts", "folds", "months", "calls"}
-    written = {path for path in first if not path.startswith("results/train")}
+    shown = {"forecast", "calibration", "forecasts", "folds", "months", "calls"}
+    written = first.keys() - {"results/training.csv"}
     assert written == {
         "results/metrics.json",
         "results/by_time.parquet",
         "results/report.html",
-        *(f"results/plots/{name}.csv" for name in drawn | {"symbols"}),
-        *(f"results/figures/{name}.png" for name in drawn),
+        *(f"results/plots/{name}.csv" for name in shown | {"symbols"}),
+        *(f"results/figures/{name}.png" for name in shown | {"training"}),
     }
     metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test", "val", "train", "overfit_gap_pct", task, "baselines"]
@@ -84,7 +82,7 @@ def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypa
     before = digests(tmp_path)
 
     with pytest.raises(InputError, match="score must be finite"):
-        main.main()
+        main.main(load_params())
 
     assert digests(tmp_path) == before
 
@@ -95,8 +93,8 @@ def test_a_result_is_entered_into_the_ledger(make_inputs, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_EXP_NAME", "bold-ant")
 
-    main.main()
-    main.main()
+    main.main(load_params())
+    main.main(load_params())
 
     (trial,) = (read_trial(path) for path in (tmp_path / ".cache/trials").iterdir())
     metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
@@ -118,7 +116,7 @@ def test_a_result_that_cannot_be_entered_stands(make_inputs, tmp_path, monkeypat
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache/trials").write_text("", encoding="utf-8")
 
-    main.main()
+    main.main(load_params())
 
     assert (tmp_path / "results/metrics.json").is_file()
     error = capsys.readouterr().err
@@ -126,31 +124,31 @@ def test_a_result_that_cannot_be_entered_stands(make_inputs, tmp_path, monkeypat
     assert len(error.splitlines()) == 1
 
 
-def test_curves_come_in_the_order_of_the_folds(make_inputs, tmp_path, monkeypatch):
-    """Fold 10 after fold 2 and `live` last; epoch 0 may lack a train loss."""
-    stand_in(make_inputs("direction"), "direction", tmp_path)
+def test_curves_come_as_they_were_written(tmp_path, monkeypatch):
+    """In the order of the folds; a fold's name is a text."""
     monkeypatch.chdir(tmp_path)
-    Path("results/train/plots/metrics/fold_1").rename("results/train/plots/metrics/fold_10")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/training.csv").write_text(CURVES, encoding="utf-8")
 
-    curves = main.read_curves("results/train")
+    curves = main.read_curves()
 
-    assert list(curves) == ["2", "10", "live"]
-    assert curves["2"]["epoch"].tolist() == [0, 1]
-    assert curves["2"]["train_loss"].isna().tolist() == [True, False]
+    assert curves["fold"].tolist() == ["2", "2", "10"]
+    assert curves["val_loss"].tolist() == [0.7, 0.6, 0.7]
 
 
-@pytest.mark.parametrize("text", ["", "step\tloss\n0\t0.7\n", "step\tval_loss\n0\tmany\n"])
-def test_curves_that_were_edited_are_named(make_inputs, tmp_path, monkeypatch, text):
+@pytest.mark.parametrize("text", [None, "", "fold,epoch,loss\n1,0,0.7\n", CURVES.replace("0.7", "many")])
+def test_curves_that_were_edited_are_named(tmp_path, monkeypatch, text):
     """In one line, with the file's name."""
-    stand_in(make_inputs("direction"), "direction", tmp_path)
     monkeypatch.chdir(tmp_path)
-    path = Path("results/train/plots/metrics/fold_2/val_loss.tsv")
-    path.write_text(text, encoding="utf-8")
+    (tmp_path / "results").mkdir()
+    if text is not None:
+        (tmp_path / "results/training.csv").write_text(text, encoding="utf-8")
 
     with pytest.raises(
-        InputError, match=f"{path} must be as its stage wrote it; received what can't be read"
-    ):
-        main.read_curves("results/train")
+        InputError, match="must be as its stage wrote it; received what can't be read"
+    ) as told:
+        main.read_curves()
+    assert str(told.value).startswith(str(main.CURVES))
 
 
 def test_what_is_missing_is_written_as_nan(tmp_path):
@@ -158,11 +156,3 @@ def test_what_is_missing_is_written_as_nan(tmp_path):
     main.write_csv(tmp_path / "a.csv", pd.DataFrame({"epoch": [0, 1], "train_loss": [np.nan, 0.1 + 0.2]}))
 
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "epoch,train_loss\n0,NaN\n1,0.3\n"
-
-
-def test_missing_inputs_are_named(tmp_path):
-    """An empty folder ends in one clear line."""
-    with pytest.raises(InputError, match="must hold each fold's losses"):
-        main.read_curves(str(tmp_path))
-    with pytest.raises(InputError, match="must hold a table a symbol"):
-        main.read_symbols(str(tmp_path))

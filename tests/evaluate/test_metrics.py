@@ -1,4 +1,3 @@
-import importlib
 import json
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from stages.evaluate.metrics import (
     make_metrics,
     rounded,
 )
+from stages.evaluate.question import question_of
 
 SHARED = [
     "signal", "too_short", "skill_pct", "skill_lo", "skill_hi", "dm_p",
@@ -35,7 +35,7 @@ def judged(params) -> Judge:
     """`judged(rows, losses, task)` gives all that the test rows say, of hourly bars, 14 ahead."""
 
     def run(rows: pd.DataFrame, losses: pd.DataFrame, task: str) -> Findings:
-        question = importlib.import_module(f"stages.evaluate.{task}")
+        question = question_of(task)
         setting = Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
         return judge(rows, losses, setting)
 

@@ -54,13 +54,13 @@ def tables():
 def scatter():
     """Departures and what came."""
     rng = np.random.default_rng(1)
-    return pd.DataFrame({"delta": rng.standard_normal(50), "target": rng.standard_normal(50)})
+    return pd.DataFrame({"delta": rng.standard_normal(50), "surprise": rng.standard_normal(50)})
 
 
 def test_every_picture_is_drawn_and_twice_the_same(tables, scatter, tmp_path):
     """Equal tables give equal bytes, without a date or a version in them."""
     for copy in ("a", "b"):
-        for name, figure in plots.draw(tables, scatter, direction.WORDS, {"ic": 0.1}).items():
+        for name, figure in plots.draw(tables, scatter, direction.QUESTION.words, {"ic": 0.1}).items():
             plots.save(figure, tmp_path / f"{name}.{copy}.png")
 
     for name in ("training", "forecast", "calibration", "forecasts", "folds", "months", "calls"):
@@ -81,14 +81,14 @@ def test_training_circles_the_epoch_of_least_val_loss(tables):
 
 def test_a_short_test_is_drawn_too(tables):
     """Five days have no mean of thirty; what there is is shown."""
-    bottom = plots.forecast(tables["forecast"].head(5), direction.WORDS).axes[1]
+    bottom = plots.forecast(tables["forecast"].head(5), direction.QUESTION.words).axes[1]
 
     assert np.isfinite(np.asarray(bottom.lines[0].get_ydata(), dtype=float)).any()
 
 
 def test_calls_show_every_kind_even_if_never_predicted(tables, scatter):
     """A collapsed classifier's empty column is the point of the picture."""
-    left = plots.calls(tables["calls"], scatter, direction.WORDS, 0.1).axes[0]
+    left = plots.calls(tables["calls"], scatter, direction.QUESTION.words, 0.1).axes[0]
 
     assert [label.get_text() for label in left.get_xticklabels()] == ["down", "up"]
     assert [text.get_text() for text in left.texts] == ["60.0 %", "0.0 %", "40.0 %", "0.0 %"]

@@ -26,7 +26,7 @@ def test_join_brings_each_prediction_its_own_label_and_baselines(make_inputs, ta
     row = rows.iloc[777]
     label = inputs.labels.query("symbol == @row.symbol and close_time == @row.close_time").iloc[0]
     baseline = inputs.baselines.query("symbol == @row.symbol and close_time == @row.close_time").iloc[0]
-    assert (row["y"], row["outcome"]) == (label["y"], label["outcome"])
+    assert (row["y"], row["return_to_end"]) == (label["y"], label["return_to_end"])
     assert TASKS[task].inverse(row["naive"]) == pytest.approx(baseline["naive"], rel=1e-12)
     assert_frame_equal(rows, joined(inputs, task), check_exact=True)
 

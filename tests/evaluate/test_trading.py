@@ -61,9 +61,11 @@ def market(n_hours: int = 400, symbols: tuple[str, ...] = ("A",), seed: int = 1)
     return pd.concat([rows, second_val], ignore_index=True)
 
 
-def traded_hours(rows: pd.DataFrame, stance=volatility.stance, horizon_bars=14, **changes) -> pd.DataFrame:
+def traded_hours(
+    rows: pd.DataFrame, question=volatility.QUESTION, horizon_bars=14, **changes
+) -> pd.DataFrame:
     """`returns_by_time` of hourly rows under the usual settings, with changes."""
-    return returns_by_time(rows, stance, horizon_bars=horizon_bars, bar=HOUR, params=made(**changes))
+    return returns_by_time(rows, question, horizon_bars=horizon_bars, bar=HOUR, params=made(**changes))
 
 
 def block_of(hours: pd.DataFrame, block: int = 20, replicates: int = 200) -> dict[str, float]:
@@ -164,7 +166,7 @@ def test_without_costs_and_band_the_return_is_position_times_return():
     sized = np.minimum(2, TARGET / (test["sizing_atr"] * 0.8))
     forecast = np.minimum(2, TARGET / (test["forecast"] * 0.8))
 
-    long, sided = traded_hours(rows, **FREE), traded_hours(rows, direction.stance, **FREE)
+    long, sided = traded_hours(rows, **FREE), traded_hours(rows, direction.QUESTION, **FREE)
 
     returns = test["return_next"].to_numpy()
     np.testing.assert_allclose(long["model"], forecast * returns, atol=1e-7)
@@ -223,8 +225,8 @@ def test_later_rows_change_no_earlier_position():
     shocked.loc[late, ["forecast", "sizing_atr", "return_per_atr"]] *= 3
     shocked.loc[late, "delta"] *= -1
 
-    for stance in (direction.stance, volatility.stance):
-        before, after = (traded_hours(table, stance) for table in (rows, shocked))
+    for question in (direction.QUESTION, volatility.QUESTION):
+        before, after = (traded_hours(table, question) for table in (rows, shocked))
         names = [*STRATEGIES, *(f"{name}_traded" for name in STRATEGIES)]
         pd.testing.assert_frame_equal(before.loc[:cut, names], after.loc[:cut, names], check_exact=True)
         assert (before["model"] != after["model"]).any()
@@ -359,7 +361,7 @@ def test_utility_asks_for_the_exposure_alone():
     """Short is as much exposure as long; flat has none, and nil utility."""
     rows = market()
     up, down, flat = (
-        traded_hours(rows.assign(delta=delta), direction.stance) for delta in (1.0, -1.0, 0.0)
+        traded_hours(rows.assign(delta=delta), direction.QUESTION) for delta in (1.0, -1.0, 0.0)
     )
 
     np.testing.assert_array_equal(up["model_utility"], down["model_utility"])
@@ -375,7 +377,7 @@ def test_utility_is_the_same_at_any_timeframe():
     daily = rows.assign(close_time=start + 24 * (rows["close_time"] - start))
 
     hours = returns_by_time(
-        daily, volatility.stance, horizon_bars=14, bar=day, params=made(max_position=1e6, **FREE)
+        daily, volatility.QUESTION, horizon_bars=14, bar=day, params=made(max_position=1e6, **FREE)
     )
 
     np.testing.assert_allclose(hours["model_utility"], 400, rtol=1e-9)
@@ -409,7 +411,7 @@ def test_where_model_and_reference_agree_nothing_is_between_them():
 
 def test_a_strategy_that_never_trades_has_nil_everywhere():
     """The naive forecast as direction's model stays flat: no return, no risk, no cost."""
-    block = block_of(traded_hours(market().assign(delta=0.0), direction.stance))
+    block = block_of(traded_hours(market().assign(delta=0.0), direction.QUESTION))
 
     for key in ("net_sharpe", "turnover", "max_drawdown_pct", "utility_bps"):
         assert block[key] == 0
@@ -429,6 +431,6 @@ def test_turnover_counts_a_year():
     test = rows["role"] == "test"
     rows.loc[test, "delta"] = np.resize([1.0, -1.0], test.sum())
 
-    block = block_of(traded_hours(rows, direction.stance))
+    block = block_of(traded_hours(rows, direction.QUESTION))
 
     assert block["turnover"] == pytest.approx(2 * 8760)

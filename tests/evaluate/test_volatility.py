@@ -4,7 +4,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
-from stages.evaluate import volatility
+from stages.evaluate import amount, volatility
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_constant_outcomes_and_forecasts_have_plain_figures():
     assert np.isfinite(list(block.values())).all()
 
 
-def test_events_and_targets_are_against_the_naive_forecast(rows):
-    """An event is more than the naive forecast said; the target is by how much, in logs."""
-    np.testing.assert_allclose(np.exp(volatility.target(rows)), rows["y"] / np.exp(-5))
-    np.testing.assert_array_equal(volatility.event(rows), rows["y"] > np.exp(-5))
+def test_events_and_surprises_are_against_the_naive_forecast(rows):
+    """An event is more than the naive forecast said; the surprise is by how much, in logs."""
+    np.testing.assert_allclose(np.exp(amount.surprise(rows)), rows["y"] / np.exp(-5))
+    np.testing.assert_array_equal(amount.event(rows), rows["y"] > np.exp(-5))
 
 
 def test_calls_are_fifths_of_each_symbol(rows):
@@ -78,7 +78,7 @@ def test_calls_are_fifths_of_each_symbol(rows):
     wild = rows["symbol"] == "ETH-USDT"
     rows.loc[wild, ["y", "score"]] = [[9 * y, s + 2] for y, s in rows.loc[wild, ["y", "score"]].to_numpy()]
 
-    calls = volatility.calls(rows)
+    calls = amount.calls(rows)
 
     for name, values in (("actual", rows["y"]), ("predicted", rows["score"])):
         counts = calls.groupby([rows["symbol"], name]).size()
@@ -92,6 +92,6 @@ def test_calls_are_fifths_of_each_symbol(rows):
 
 def test_equal_forecasts_share_a_fifth():
     """A constant forecast is called the middle everywhere: order in the table is no knowledge."""
-    fifths = volatility.fifths(pd.Series([2.0] * 7), pd.Series(["BTC-USDT"] * 7))
+    fifths = amount.fifths(pd.Series([2.0] * 7), pd.Series(["BTC-USDT"] * 7))
 
     assert set(fifths) == {"3"}

@@ -9,6 +9,7 @@ from stages.common.errors import InputError
 from stages.common.tables import read_table, write_table
 from stages.featurize.__main__ import main
 from stages.featurize.groups import make_features
+from stages.params import load_params
 
 ROOT = Path(__file__).parents[2]
 COINS = ["BTC-USDT", "ETH-USDT"]
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch, make_candles) -> Path:
 
 def test_each_symbol_gets_its_table(folder, capsys, params, make_candles):
     """data/features/ holds what the pure function makes of each symbol's candles, and a line sums up."""
-    main()
+    main(load_params())
 
     for seed, symbol in enumerate(COINS):
         expected = make_features(make_candles(200, seed=seed), pd.Timedelta(hours=1), 3, params)
@@ -40,20 +41,20 @@ def test_each_symbol_gets_its_table(folder, capsys, params, make_candles):
 
 def test_the_same_candles_give_the_same_bytes(folder):
     """Running twice changes no byte."""
-    main()
+    main(load_params())
     first = [(folder / f"data/features/{symbol}.parquet").read_bytes() for symbol in COINS]
-    main()
+    main(load_params())
     assert first == [(folder / f"data/features/{symbol}.parquet").read_bytes() for symbol in COINS]
 
 
 def test_bad_input_changes_no_output(folder, make_candles):
     """If one symbol's candles are too few, the old features of all symbols stay."""
-    main()
+    main(load_params())
     before = (folder / "data/features/BTC-USDT.parquet").read_bytes()
     write_table(folder / "data/candles/BTC-USDT.parquet", make_candles(100))
     write_table(folder / "data/candles/ETH-USDT.parquet", make_candles(20))
 
     with pytest.raises(InputError, match="received 20"):
-        main()
+        main(load_params())
     assert (folder / "data/features/BTC-USDT.parquet").read_bytes() == before
     assert {path.name for path in (folder / "data").iterdir()} == {"candles", "features"}

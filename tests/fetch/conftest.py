@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pandas as pd
 import pytest
 
-from stages.common.params import read_params
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.params import FetchParams
+from stages.params import read_params
 from tests.conftest import MakeCandles
 from tools.exchange_server import ExchangeServer, serve
 

@@ -13,9 +13,9 @@ import yaml
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
-from stages.common.params import read_params
 from stages.common.tables import read_tables
 from stages.fetch.__main__ import main
+from stages.params import load_params, read_params
 from tests.fetch.conftest import ROOT, fetch_settings
 from tools.exchange_server import ExchangeServer
 
@@ -59,11 +59,11 @@ def test_exchange_and_file_give_the_same_bytes(
     """The same candles give the same Parquet, whether an exchange or a file has them."""
     end = "2022-04-01"
     write_params(source="exchange", end=end)
-    main()
+    main(load_params())
     from_exchange = written()
     market.to_csv("data/import/file/BTC-USDT.csv", index=False)
     write_params(source="file", end=end)
-    main()
+    main(load_params())
     from_file = written()
 
     assert from_exchange.keys() == {"BTC-USDT.parquet", "receipt.json"}
@@ -84,9 +84,9 @@ def test_same_input_same_bytes(checkout: Path, market: pd.DataFrame):
     market.to_parquet("data/import/file/BTC-USDT.parquet")
     shutil.copy("data/import/file/BTC-USDT.parquet", "data/import/file/ETH-USDT.parquet")
     write_params(source="file", symbols=["ETH/USDT", "BTC/USDT"])
-    main()
+    main(load_params())
     first = written()
-    main()
+    main(load_params())
 
     assert written() == first
     assert first.keys() == {"BTC-USDT.parquet", "ETH-USDT.parquet", "receipt.json"}
@@ -99,11 +99,11 @@ def test_a_shuffled_file_gives_the_same_candles(
     """Rows in any order, some of them twice, give the same Parquet; the receipt and the line tell."""
     market.to_csv("data/import/file/BTC-USDT.csv", index=False)
     write_params(source="file")
-    main()
+    main(load_params())
     sound = written()
     rough = pd.concat([market, market[7:10]]).sample(frac=1, random_state=1)
     rough.to_csv("data/import/file/BTC-USDT.csv", index=False)
-    main()
+    main(load_params())
 
     assert written()["BTC-USDT.parquet"] == sound["BTC-USDT.parquet"]
     before, after = (json.loads(found["receipt.json"]) for found in (sound, written()))
@@ -123,7 +123,7 @@ def test_rows_beyond_the_window_change_nothing(checkout: Path, market: pd.DataFr
     found = []
     for rows in (market[:800], market, pd.concat([market[:800], market[:700:-1]])):
         rows.to_csv("data/import/file/BTC-USDT.csv", index=False)
-        main()
+        main(load_params())
         found.append(written())
 
     assert found[0] == found[1] == found[2]
@@ -150,12 +150,12 @@ def test_bad_input_changes_no_output(
     for name in ("BTC-USDT", "ETH-USDT"):
         market.to_parquet(f"data/import/file/{name}.parquet")
     write_params(source="file", symbols=["BTC/USDT", "ETH/USDT"])
-    main()
+    main(load_params())
     before = written()
     spoil(market).to_parquet("data/import/file/ETH-USDT.parquet")
 
     with pytest.raises(InputError, match=message):
-        main()
+        main(load_params())
 
     assert written() == before
     assert [path.name for path in Path("data").iterdir() if path.name != "import"] == ["candles"]
@@ -164,8 +164,8 @@ def test_bad_input_changes_no_output(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"max_gap_bars": -1}, "fetch.max_gap_bars: "),
-        ({"end": "2021-01-01"}, "fetch.end: must be later than fetch.start"),
+        ({"max_gap_bars": -1}, "fetch.max_gap_bars should be greater than or equal to 0"),
+        ({"end": "2021-01-01"}, "fetch.end must be later than fetch.start"),
         ({"source": "file"}, "fetch.symbols: BTC/USDT must have one of BTC-USDT.parquet, "),
     ],
 )

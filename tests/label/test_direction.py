@@ -69,22 +69,22 @@ CALM = (101.0, 99.0, 100.0)
 
 
 @pytest.mark.parametrize(
-    ("later", "y", "end", "outcome"),
+    ("later", "y", "end"),
     [
-        pytest.param([CALM, (103, 100, 102), (102, 90, 91)], 1, 2, 1.0, id="up first"),
-        pytest.param([(100, 98, 99), (110, 99, 109), CALM], 0, 1, -0.5, id="down first"),
-        pytest.param([CALM, CALM, (103, 100, 101)], 1, 3, 0.5, id="up on the last bar"),
-        pytest.param([(104, 97, 101), CALM, CALM], 1, 1, 0.5, id="both, closing higher"),
-        pytest.param([(104, 97, 99), (110, 99, 109), CALM], 0, 1, -0.5, id="both, closing lower"),
-        pytest.param([(104, 97, 100), (110, 99, 109), CALM], 0, 1, 0.0, id="both, closing where it began"),
+        pytest.param([CALM, (103, 100, 102), (102, 90, 91)], 1, 2, id="up first"),
+        pytest.param([(100, 98, 99), (110, 99, 109), CALM], 0, 1, id="down first"),
+        pytest.param([CALM, CALM, (103, 100, 101)], 1, 3, id="up on the last bar"),
+        pytest.param([(104, 97, 101), CALM, CALM], 1, 1, id="both, closing higher"),
+        pytest.param([(104, 97, 99), (110, 99, 109), CALM], 0, 1, id="both, closing lower"),
+        pytest.param([(104, 97, 100), (110, 99, 109), CALM], 0, 1, id="both, closing where it began"),
     ],
 )
 @pytest.mark.parametrize("params", [SIGN, ZERO])
-def test_first_touch_decides(later, y, end, outcome, params):
+def test_first_touch_decides(later, y, end, params):
     """The first bar at or beyond a barrier decides, whatever a time-out would count as."""
     actual = make_targets(bars_after(*later), np.array([0]), 3, params)
 
-    assert actual.iloc[0].to_dict() == {"y": y, "end": end, "outcome": outcome}
+    assert actual.iloc[0].to_dict() == {"y": y, "end": end}
 
 
 @pytest.mark.parametrize(("close", "by_sign"), [(100.5, 1), (100, 0), (99.5, 0)])
@@ -94,11 +94,11 @@ def test_time_out_counts_by_its_sign_or_as_zero(close, by_sign):
 
     for params, y in [(SIGN, by_sign), (ZERO, 0)]:
         actual = make_targets(bars, np.array([0]), 3, params)
-        assert actual.iloc[0].to_dict() == {"y": y, "end": 3, "outcome": (close - 100) / 2}
+        assert actual.iloc[0].to_dict() == {"y": y, "end": 3}
 
 
 def test_no_rows_give_no_targets():
     """No rows are an empty answer, not an error."""
     actual = make_targets(bars_after(CALM), np.array([], dtype=np.int64), 3, SIGN)
 
-    assert actual.shape == (0, 3)
+    assert actual.shape == (0, 2)

@@ -12,6 +12,7 @@ from pandas.testing import assert_frame_equal
 from stages.common.errors import InputError
 from stages.common.tables import read_table, read_tables, write_table
 from stages.label.__main__ import main
+from stages.params import load_params
 from tests.conftest import random_candles
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -49,12 +50,12 @@ def test_label_writes_a_table_a_symbol_and_the_folds(capsys):
     """Folds are cut on the hours of all symbols' rows together, each hour counted once."""
     write_table("data/candles/ETH-USDT.parquet", random_candles(300, seed=2, start="2022-01-08"))
 
-    main()
+    main(load_params())
 
     labels = dict(read_tables("data/labels"))
     assert list(labels) == ["BTC-USDT", "ETH-USDT"]
     assert [len(table) for table in labels.values()] == [400 - 46, 300 - 46]
-    folds = read_table("data/labels/folds.parquet").set_index(["fold", "role"])
+    folds = read_table("data/folds.parquet").set_index(["fold", "role"])
     assert folds.loc[("live", "train"), "first"] == labels["BTC-USDT"]["close_time"].min()
     assert folds.loc[("2", "test"), "last"] == labels["ETH-USDT"]["close_time"].max()
     assert (folds["last"] - folds["first"])[("2", "test")] == pd.Timedelta(
@@ -69,7 +70,7 @@ def test_label_writes_a_table_a_symbol_and_the_folds(capsys):
 def test_equal_input_gives_equal_bytes_whatever_the_other_task_is_set_to(task):
     """A second run, with the other task's block edited, rewrites the same files."""
     write_params(task=task)
-    main()
+    main(load_params())
     before = labels_as_bytes()
 
     others = {
@@ -77,7 +78,7 @@ def test_equal_input_gives_equal_bytes_whatever_the_other_task_is_set_to(task):
         "volatility": {"direction": {"up_atr": 3.0, "down_atr": 0.5, "timeout": "zero"}},
     }
     write_params(task=task, label=others[task])
-    main()
+    main(load_params())
 
     assert labels_as_bytes() == before
 
@@ -87,8 +88,8 @@ def test_both_tasks_have_the_same_rows_and_folds():
     tables = []
     for task in ("direction", "volatility"):
         write_params(task=task)
-        main()
-        tables.append((read_table("data/labels/BTC-USDT.parquet"), read_table("data/labels/folds.parquet")))
+        main(load_params())
+        tables.append((read_table("data/labels/BTC-USDT.parquet"), read_table("data/folds.parquet")))
 
     (direction, folds), (volatility, same_folds) = tables
     assert_frame_equal(direction[["close_time"]], volatility[["close_time"]], check_exact=True)
@@ -103,10 +104,10 @@ def test_no_label_of_a_role_reaches_the_next_one(task, scheme):
     write_table("data/candles/BTC-USDT.parquet", random_candles(400, missing=[150, 340, 341]))
     write_params(task=task, split={"scheme": scheme})
 
-    main()
+    main(load_params())
 
     labels = read_table("data/labels/BTC-USDT.parquet")
-    for _, fold in read_table("data/labels/folds.parquet").groupby("fold"):
+    for _, fold in read_table("data/folds.parquet").groupby("fold"):
         spans = zip(fold["first"], fold["last"], strict=True)
         for (first, last), (next_first, _) in pairwise(spans):
             rows = labels[labels["close_time"].between(first, last)]
@@ -124,13 +125,13 @@ def test_no_label_of_a_role_reaches_the_next_one(task, scheme):
 )
 def test_bad_input_is_named_and_leaves_the_labels_alone(changes, n_bars, named):
     """What an earlier run wrote stays as it was, byte by byte."""
-    main()
+    main(load_params())
     before = labels_as_bytes()
     write_table("data/candles/BTC-USDT.parquet", random_candles(n_bars))
     write_params(**changes)
 
     with pytest.raises(InputError, match=named):
-        main()
+        main(load_params())
 
     assert labels_as_bytes() == before
     assert [path.name for path in Path("data").iterdir() if "labels" in path.name] == ["labels"]
@@ -139,7 +140,7 @@ def test_bad_input_is_named_and_leaves_the_labels_alone(changes, n_bars, named):
 def refusal() -> str:
     """What label says to what is in this folder."""
     with pytest.raises(InputError) as caught:
-        main()
+        main(load_params())
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -192,7 +193,7 @@ def test_labels_of_a_single_class_are_told(capsys, growth, y):
     write_table("data/candles/BTC-USDT.parquet", candles)
     write_params(task="direction")
 
-    main()
+    main(load_params())
 
     told = capsys.readouterr().out.splitlines()[1:]
     assert told == [f"label: BTC-USDT: every y is {y}, so nothing is left to forecast"]
@@ -203,7 +204,7 @@ def test_nothing_is_told_of_labels_that_differ(capsys, task):
     """The summary is all."""
     write_params(task=task)
 
-    main()
+    main(load_params())
 
     assert len(capsys.readouterr().out.splitlines()) == 1
 
@@ -213,4 +214,4 @@ def test_no_candles_are_named():
     Path("data/candles/BTC-USDT.parquet").unlink()
 
     with pytest.raises(InputError, match="data/candles"):
-        main()
+        main(load_params())

@@ -1,8 +1,7 @@
 import pytest
 
 from stages.common.errors import InputError
-from stages.common.params import check_section
-from stages.label.params import LabelParams, SplitParams
+from stages.params import check_params, read_params
 
 BARRIERS = {"up_atr": 1.5, "down_atr": 1.5, "timeout": "sign"}
 LABEL = {
@@ -23,7 +22,7 @@ SPLIT = {
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"horizon": 3}, "label.horizon: must be at least 4 bars"),
+        ({"horizon": 3}, "label.horizon must be at least 4 bars"),
         ({"horizon": 14.0}, "label.horizon"),
         ({"direction": BARRIERS | {"up_atr": 0}}, "label.direction.up_atr"),
         ({"direction": BARRIERS | {"timeout": "one"}}, "label.direction.timeout"),
@@ -34,7 +33,7 @@ SPLIT = {
 def test_bad_label_settings_are_refused_by_name(change, named):
     """Each setting outside its rule stops everything, whichever the task."""
     with pytest.raises(InputError, match=named):
-        check_section("label", LabelParams, LABEL | change)
+        check_params(read_params() | {"label": LABEL | change})
 
 
 @pytest.mark.parametrize(
@@ -50,11 +49,10 @@ def test_bad_label_settings_are_refused_by_name(change, named):
 )
 def test_bad_split_settings_are_refused_by_name(setting, value):
     """Each setting outside its rule stops everything."""
-    with pytest.raises(InputError, match=f"split.{setting}: .*received {value!r}"):
-        check_section("split", SplitParams, SPLIT | {setting: value})
+    with pytest.raises(InputError, match=f"split.{setting} .*received {value!r}"):
+        check_params(read_params() | {"split": SPLIT | {setting: value}})
 
 
 def test_shipped_kinds_of_settings_are_accepted():
     """A horizon of four bars is the shortest that is asked about."""
-    check_section("label", LabelParams, LABEL | {"horizon": 4})
-    check_section("split", SplitParams, SPLIT | {"scheme": "holdout"})
+    check_params(read_params() | {"label": LABEL | {"horizon": 4}, "split": SPLIT | {"scheme": "holdout"}})

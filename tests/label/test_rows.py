@@ -55,8 +55,8 @@ def test_labels_keep_the_contract_of_their_table(make_candles, question):
 
     labels, _ = label(candles, *question)
 
-    times, numbers = ["close_time", "label_end"], ["y", "weight", "outcome", "atr", "return_next"]
-    assert list(labels) == ["close_time", "y", "label_end", "weight", "outcome", "atr", "return_next"]
+    times, numbers = ["close_time", "label_end"], ["y", "weight", "return_to_end", "atr", "return_next"]
+    assert list(labels) == ["close_time", "y", "label_end", "weight", "return_to_end", "atr", "return_next"]
     assert (labels.dtypes[times] == "datetime64[ms, UTC]").all()
     assert (labels.dtypes[numbers] == np.float64).all()
     assert labels["close_time"].is_monotonic_increasing
@@ -74,7 +74,7 @@ def test_labels_keep_the_contract_of_their_table(make_candles, question):
 
 
 def test_rows_are_the_same_for_both_tasks_and_all_targets(make_candles):
-    """What is asked changes y, outcome and label end, never which rows there are."""
+    """What is asked changes y, its end and the return until then, never which rows there are."""
     candles = flatten(make_candles(600, missing=[100, 101, *range(300, 320)]), 450, 480)
 
     (first, lost), *others = (label(candles, *question) for question in QUESTIONS)
@@ -86,7 +86,7 @@ def test_rows_are_the_same_for_both_tasks_and_all_targets(make_candles):
 
 
 def test_labels_measure_from_the_close_of_their_row(make_candles):
-    """atr, return_next and outcome equal what a look-up of the two candles gives."""
+    """atr, return_next and return_to_end equal what a look-up of the two candles gives."""
     candles = make_candles(200)
     close = candles.set_index(candles["open_time"] + BAR)["close"]
 
@@ -95,7 +95,7 @@ def test_labels_measure_from_the_close_of_their_row(make_candles):
     now, then = close[labels["close_time"]].to_numpy(), close[labels["label_end"]].to_numpy()
     after = close[labels["close_time"] + BAR].to_numpy()
     np.testing.assert_allclose(labels["return_next"], after / now - 1, rtol=1e-12)
-    np.testing.assert_allclose(labels["outcome"], (then - now) / (labels["atr"] * now), atol=1e-12)
+    np.testing.assert_allclose(labels["return_to_end"], (then - now) / (labels["atr"] * now), atol=1e-12)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

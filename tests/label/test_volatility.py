@@ -29,7 +29,7 @@ def test_targets_worked_by_hand():
 
     for settings, y in [(ATR, 5 / 50), (TRUE_RANGE, 3 / 50)]:
         actual = make_targets(bars, np.array([0]), 3, settings)
-        assert actual.iloc[0].to_dict() == {"y": y, "end": 3, "outcome": np.log(y)}
+        assert actual.iloc[0].to_dict() == {"y": y, "end": 3}
 
 
 def test_future_atr_is_todays_and_the_ranges_between(bars):
@@ -79,4 +79,4 @@ def test_true_range_target_shares_nothing_with_todays_atr(make_candles):
 @pytest.mark.parametrize("settings", [ATR, TRUE_RANGE])
 def test_no_rows_give_no_targets(bars, settings):
     """No rows are an empty answer, not an error."""
-    assert make_targets(bars, np.array([], dtype=np.int64), HORIZON, settings).shape == (0, 3)
+    assert make_targets(bars, np.array([], dtype=np.int64), HORIZON, settings).shape == (0, 2)

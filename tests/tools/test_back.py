@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import InputError
-from stages.common.params import make_git_look
+from stages.params import make_git_look
 from tools import back
 from tools.back import BEGAN_AT, CHANGES, branch_left, lone_commit, to_branch
 

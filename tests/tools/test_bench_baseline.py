@@ -1,29 +1,19 @@
 import pytest
 
-from stages.baseline.params import BaselineParams
-from stages.label.params import DirectionParams, LabelParams, SplitParams, VolatilityParams
-from tools.bench_baseline import REFERENCE, TOGETHER, baseline_rows, market, table, time_task
+from stages.common.task import TASKS
+from stages.params import check_params, read_params
+from tools.bench_baseline import REFERENCE, TOGETHER, market, table, time_task
 
 
 @pytest.fixture
 def times():
-    """What a thousand candles take, of either question."""
-    label = LabelParams(
-        horizon=14,
-        direction=DirectionParams(up_atr=1.5, down_atr=1.5, timeout="sign"),
-        volatility=VolatilityParams(target="atr"),
-    )
-    split = SplitParams(
-        scheme="walk_forward", folds=1, test_bars=50, val_bars=50, warmup_bars=730, bridge_bars=3
-    )
-    params = BaselineParams(refit_bars=100, min_bars=200, window_bars=200, slow_refit_bars=100)
+    """What a thousand candles take, of each question."""
+    values = read_params()
+    values["split"] |= {"folds": 1, "test_bars": 50, "val_bars": 50, "warmup_bars": 730}
+    values["train"]["window"] = 10
+    values["baseline"] = {"refit_bars": 100, "min_bars": 200, "window_bars": 200, "slow_refit_bars": 100}
     candles = market(1000)
-    return {
-        task: time_task(
-            baseline_rows(candles, task, label, split), task, getattr(label, task).model_dump(), params
-        )
-        for task in ("volatility", "direction")
-    }
+    return {task: time_task(candles, check_params(values | {"task": task})) for task in TASKS}
 
 
 def test_every_baseline_is_timed(times):

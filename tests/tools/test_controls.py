@@ -1,18 +1,18 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from stages.common.errors import InputError
-from stages.common.params import check_params, read_params
 from stages.evaluate.significance import MIN_BLOCKS, full_block_bars
+from stages.params import check_params, read_params
 from tools.controls import __main__ as controls
 from tools.controls.jobs import DRAWS, gather, key, lacking, make_jobs
 from tools.controls.market import (
     BAR,
+    SYMBOL,
     TEST_BARS,
     Market,
     control_values,
@@ -51,8 +51,8 @@ def values():
 @pytest.fixture(scope="module")
 def study():
     """The default market of three years, asked for its volatility."""
-    sections = check_params(control_values(read_params(), 3))
-    return make_studies(Market(), 1, ["volatility"], sections)["volatility"]
+    params = check_params(control_values(read_params(), 3))
+    return make_studies(Market(), 1, ["volatility"], params)["volatility"]
 
 
 def line_of(run, figure=signal, estimate=share, **others) -> Line:
@@ -107,11 +107,11 @@ def test_every_run_has_a_model_and_every_oracle_is_run():
 @pytest.mark.parametrize("years", TEST_BARS)
 def test_no_test_is_too_short_for_a_verdict(values, years):
     """The settings are sound, and the tests have the twenty blocks that a verdict needs."""
-    sections: dict[str, Any] = check_params(control_values(values, years))
-    split, label = sections["split"], sections["label"]
+    params = check_params(control_values(values, years))
+    split = params.split
 
-    assert split.folds * split.test_bars >= MIN_BLOCKS * full_block_bars(label.horizon, BAR)
-    assert sections["train"].network == "dense"
+    assert split.folds * split.test_bars >= MIN_BLOCKS * full_block_bars(params.label.horizon, BAR)
+    assert params.train.network == "dense"
 
 
 def test_late_returns_are_scaled_and_earlier_ones_are_not(candles):
@@ -136,11 +136,12 @@ def test_nothing_is_scaled_by_default():
 
 def test_predictions_are_those_of_val_and_test_rows(study):
     """Each label of val and test has a forecast at its own fold and role, and no other has."""
+    labelled = study.labels[SYMBOL]["close_time"]
     expected = [
         (fold, role, time)
-        for fold, role, first, last in study.spans.itertuples(index=False)
+        for fold, role, first, last in study.folds.itertuples(index=False)
         if role != "train"
-        for time in study.labels["close_time"][study.labels["close_time"].between(first, last)]
+        for time in labelled[labelled.between(first, last)]
     ]
 
     table = as_predictions(study, np.arange(1.0, len(study.rows) + 1))
@@ -152,9 +153,10 @@ def test_predictions_are_those_of_val_and_test_rows(study):
 
 def test_the_slow_baselines_are_left_out_and_no_other(study):
     """The columns are those of data/baselines but for garch and boosting; the labels' rows are its rows."""
-    assert {"naive", "har_hour_of_week", "sizing_atr", "return_per_atr"} <= set(study.baselines)
-    assert not {"garch", "boosting"} & set(study.baselines)
-    pd.testing.assert_series_equal(study.baselines["close_time"], study.labels["close_time"])
+    baselines = study.baselines[SYMBOL]
+    assert {"naive", "har_hour_of_week", "sizing_atr", "return_per_atr"} <= set(baselines)
+    assert not {"garch", "boosting"} & set(baselines)
+    pd.testing.assert_series_equal(baselines["close_time"], study.labels[SYMBOL]["close_time"])
 
 
 def test_errors_last_as_long_as_they_should():

@@ -16,7 +16,7 @@ import pytest
 from dvc.utils.serialize import parse_yaml
 
 from stages.common.errors import InputError
-from stages.common.params import check_params, read_params
+from stages.params import check_params, read_params
 from tools.check import check
 
 ROOT = Path(__file__).parents[2]
@@ -214,9 +214,9 @@ def verdict(path: Path, text: str) -> str:
     values = read_params(str(path))
     if repr(values) != repr(parse_yaml(path.read_text(encoding="utf-8"), str(path))):
         return f"{values} isn't what DVC reads"
-    sections = check_params(values)
-    if values != {"task": values["task"]} | {name: model.model_dump() for name, model in sections.items()}:
-        return f"{values} became {sections}"
+    params = check_params(values)
+    if values != params.model_dump():
+        return f"{values} became {params}"
     return "sound" if all(map(within_bounds, leaves(values))) else f"{values} has no bounds"
 
 

@@ -11,6 +11,7 @@ from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.featurize.groups import make_features
 from stages.featurize.params import FeaturizeParams
+from stages.featurize.stage import featurize
 from tools import lookahead
 from tools.lookahead import check, choose_cuts, without_future
 
@@ -215,11 +216,14 @@ def test_the_command_says_what_it_compared(market, capsys):
 def test_the_command_names_each_column_that_looks_ahead(market, monkeypatch, capsys):
     """A line a symbol and column, with when and what, and exit status 1 by way of the error."""
 
-    def leaky(candles, **settings):
-        table = make_features(candles, **settings)
-        return table.assign(leaky=table["return_1"].shift(-1, fill_value=0.0))
+    def leaky(candles, params):
+        tables = featurize(candles, params)
+        return {
+            name: table.assign(leaky=table["return_1"].shift(-1, fill_value=0.0))
+            for name, table in tables.items()
+        }
 
-    monkeypatch.setattr(lookahead, "make_features", leaky)
+    monkeypatch.setattr(lookahead, "featurize", leaky)
 
     with pytest.raises(InputError) as caught:
         lookahead.main()

@@ -8,21 +8,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.common.params import check_params, read_params
 from stages.featurize.groups import make_features
 from stages.fetch.simulated.candles import fetch_candles
+from stages.params import Params, check_params, read_params
 from tools.memory import FETCH, TABLES, estimate, n_bars
 
 ROOT = Path(__file__).parents[2]
 BAR = pd.Timedelta(hours=1)
 
 
-def sections(changes: dict[str, dict[str, Any]] | None = None) -> dict[str, Any]:
-    """The models of params.yaml, with changes of sections."""
+def params(changes: dict[str, dict[str, Any]] | None = None) -> Params:
+    """The settings of params.yaml, with changes of sections."""
     values = read_params(str(ROOT / "params.yaml"))
     for section, changed in (changes or {}).items():
         values[section] |= changed
-    return dict(check_params(values))
+    return check_params(values)
 
 
 def peak_bytes(work: Callable[[], object]) -> float:
@@ -37,14 +37,14 @@ def peak_bytes(work: Callable[[], object]) -> float:
 
 def test_the_estimate_is_about_what_a_stage_holds():
     """Within a factor of two, of three years of hours, without what a process has to begin with."""
-    models = sections()
-    [candles] = fetch_candles(models["fetch"]).values()
-    fetched = peak_bytes(lambda: fetch_candles(models["fetch"]))
+    settings = params()
+    [candles] = fetch_candles(settings.fetch).values()
+    fetched = peak_bytes(lambda: fetch_candles(settings.fetch))
     featurized = peak_bytes(
-        lambda: make_features(candles, bar=BAR, bridge_bars=3, params=models["featurize"])
+        lambda: make_features(candles, bar=BAR, bridge_bars=3, params=settings.featurize)
     )
 
-    need = estimate(models, cores=1)
+    need = estimate(settings, cores=1)
 
     assert fetched / 2 < need["fetch"] - FETCH < 2 * fetched
     assert featurized / 2 < need["featurize"] - TABLES < 2 * featurized
@@ -72,7 +72,7 @@ def test_the_estimate_is_about_what_a_stage_holds():
 )
 def test_what_takes_memory_raises_the_estimate(changes, grows):
     """Each setting that memory rests on, in the stages that it counts in, and in no other."""
-    before, after = (estimate(sections(changed), cores=32) for changed in (None, changes))
+    before, after = (estimate(params(changed), cores=32) for changed in (None, changes))
 
     assert {stage for stage in before if after[stage] > before[stage]} == grows
     assert all(after[stage] >= before[stage] for stage in before)
@@ -80,7 +80,7 @@ def test_what_takes_memory_raises_the_estimate(changes, grows):
 
 def test_more_cores_take_more_memory():
     """A process each, as far as there is work for them."""
-    need = {cores: estimate(sections(), cores) for cores in (1, 2, 5, 64)}
+    need = {cores: estimate(params(), cores) for cores in (1, 2, 5, 64)}
 
     assert need[1]["train"] < need[2]["train"] < need[5]["train"] == need[64]["train"]
     assert need[1]["featurize"] == need[64]["featurize"]  # of a single symbol
@@ -88,7 +88,7 @@ def test_more_cores_take_more_memory():
 
 def test_candles_of_an_exchange_are_not_simulated():
     """Of them there are the window's bars, and no minutes."""
-    simulated, exchange = (sections({"fetch": {"source": source}}) for source in ("simulated", "exchange"))
+    simulated, exchange = (params({"fetch": {"source": source}}) for source in ("simulated", "exchange"))
 
-    assert n_bars(exchange["fetch"]) == 26_304
+    assert n_bars(exchange.fetch) == 26_304
     assert estimate(exchange, 2)["fetch"] < estimate(simulated, 2)["fetch"]

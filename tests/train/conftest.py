@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.train.fitting import Job
+from stages.common.task import TASKS
+from stages.train.fitting import Assignment
 from stages.train.params import TrainParams
 from stages.train.rows import make_fold
 
 MakeParams = Callable[..., TrainParams]
-MakeJob = Callable[..., Job]
+MakeJob = Callable[..., Assignment]
 
 N_ROWS = 400
 SPANS = {"train": (0, 249), "val": (250, 319), "test": (320, 399)}  # rows, inclusive
@@ -99,9 +100,9 @@ def rows() -> pd.DataFrame:
 def make_job() -> MakeJob:
     """`make_job(task="direction", signal=2.0, seed=1, **changes of settings)` gives one fit's job."""
 
-    def make(task: str = "direction", signal: float = 2.0, seed: int = 1, **changes: Any) -> Job:
+    def make(task: str = "direction", signal: float = 2.0, seed: int = 1, **changes: Any) -> Assignment:
         market, params = tiny_rows(task, signal), tiny_params(**changes)
-        fold = make_fold("1", tiny_spans(market), market, task, params)
-        return Job(fold, seed, tiny_table(), task, params)
+        fold = make_fold("1", tiny_spans(market), market, TASKS[task], params)
+        return Assignment(fold, seed, tiny_table(), TASKS[task], params)
 
     return make

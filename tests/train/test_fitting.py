@@ -7,8 +7,8 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.task import TASKS
 from stages.train.fitting import (
-    Fit,
-    Job,
+    Assignment,
+    Fitted,
     auc,
     evenly_spread,
     fit,
@@ -26,22 +26,22 @@ SETTINGS = {"dropout": 0.2, "epochs": 6, "patience": 6, "learning_rate": 0.1}
 
 
 @pytest.fixture(scope="module")
-def job(make_job: MakeJob) -> Job:
+def job(make_job: MakeJob) -> Assignment:
     """A fold of direction with a signal planted in it."""
     return make_job(**SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def fitted(job: Job) -> Fit:
+def fitted(job: Assignment) -> Fitted:
     """What comes of it."""
     return fit(job)
 
 
-def losses_of_test(job: Job, result: Fit) -> tuple[float, float]:
+def losses_of_test(job: Assignment, result: Fitted) -> tuple[float, float]:
     """Mean loss of the test rows, of the offset alone and of the fit."""
     test = job.fold.of("test")
     y, offset = test["y"].to_numpy(), test["offset"].to_numpy()
-    loss = TASKS[job.task].loss
+    loss = job.task.loss
     return loss(y, offset).mean(), loss(y, offset + result.correction[test.index]).mean()
 
 
@@ -80,7 +80,7 @@ def test_epoch_0_is_the_baseline(job, fitted):
 def test_the_best_epochs_weights_are_restored(job, fitted):
     """What is returned scores as the best epoch did, whichever it was."""
     val = job.fold.of("val")
-    figures = score_roles(val, fitted.correction[val.index], "direction")
+    figures = score_roles(val, fitted.correction[val.index], TASKS["direction"])
     assert figures["val_loss"] == pytest.approx(fitted.curves["val_loss"].min(), rel=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_curves_of_volatility_have_no_auc(make_job):
     """Figures are those of each role alone; only direction has an AUC."""
     for task, figures in {"direction": ["loss", "auc"], "volatility": ["loss"]}.items():
         rows = make_job(task).fold.rows
-        scored = score_roles(rows, np.zeros(len(rows)), task)
+        scored = score_roles(rows, np.zeros(len(rows)), TASKS[task])
         assert list(scored) == [
             f"{role}_{figure}" for role in ("train", "val", "test") for figure in figures
         ]
@@ -149,10 +149,10 @@ def test_auc_of_one_class_is_no_skill():
     assert auc(np.array([0.0, 1.0, 1.0]), np.array([0.1, 0.2, 0.3])) == 1.0
 
 
-def a_fit(val_losses: list[float]) -> Fit:
+def a_fit(val_losses: list[float]) -> Fitted:
     """A fit whose val loss ran like this."""
     curves = pd.DataFrame({"epoch": range(len(val_losses)), "val_loss": val_losses})
-    return Fit(0, b"", np.zeros(1), curves, np.array([0.1]), np.array([2.0]))
+    return Fitted(0, b"", np.zeros(1), curves, np.array([0.1]), np.array([2.0]))
 
 
 def test_curves_are_averaged_over_the_seeds_that_still_ran():
@@ -165,7 +165,7 @@ def test_curves_are_averaged_over_the_seeds_that_still_ran():
 def test_the_spec_survives_json(make_job, offset):
     """All figures come back from JSON as they were; either a baseline is named or a start given."""
     job = make_job(offset=offset, class_weights="balanced")
-    spec = network_spec(job.fold, a_fit([1.0]), ["returns_1"], job.task, job.params)
+    spec = network_spec(job.fold, a_fit([1.0]), ["returns_1"], "direction", job.params)
     assert json.loads(json.dumps(spec)) == spec
     assert spec["shift"] == job.fold.shift
     start = job.fold.rows["offset"].iloc[0]

@@ -9,11 +9,14 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.errors import InputError
-from stages.common.tables import read_table, read_tables, write_table
+from stages.common.tables import Tables, read_table, read_tables, write_table
+from stages.common.task import TASKS
+from stages.params import load_params
 from stages.train import __main__ as train
-from stages.train.fitting import Job, fit
+from stages.train.fitting import Assignment, fit
 from stages.train.params import TrainParams
 from stages.train.rows import make_fold, predictions
+from stages.train.stage import labelled_rows
 from stages.train.windows import stack_features
 from tests.train.conftest import tiny_params, tiny_rows, tiny_spans, tiny_table
 
@@ -45,6 +48,12 @@ def outputs() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(files)}
 
 
+def rows_of(features: Tables) -> pd.DataFrame:
+    """The rows that the stage makes of what is in the folder."""
+    labels, baselines = (dict(read_tables(f"data/{name}", features)) for name in ("labels", "baselines"))
+    return labelled_rows(features, labels, baselines, load_params())
+
+
 @pytest.fixture(autouse=True)
 def market(tmp_path, monkeypatch) -> None:
     """A folder of its own with the tables of two symbols, as the earlier stages leave them."""
@@ -57,7 +66,7 @@ def market(tmp_path, monkeypatch) -> None:
         write_table(f"data/labels/{symbol}.parquet", rows[["close_time", "y", "weight"]])
         write_table(f"data/baselines/{symbol}.parquet", rows[["close_time"]].assign(naive=0.25))
     live = spans[spans["role"] != "test"].assign(fold="live")
-    write_table("data/labels/folds.parquet", pd.concat([spans, live]))
+    write_table("data/folds.parquet", pd.concat([spans, live]))
 
 
 def test_train_writes_what_others_read(capsys):
@@ -65,7 +74,7 @@ def test_train_writes_what_others_read(capsys):
 
     They come from processes of their own, and are those that this process finds by itself.
     """
-    train.main()
+    train.main(load_params())
 
     curves = [f"fold_1/{role}_{figure}.tsv" for role in ("train", "val") for figure in ("auc", "loss")]
     assert list(outputs()) == [
@@ -75,15 +84,16 @@ def test_train_writes_what_others_read(capsys):
         "models/spec.json",
         "results/train/metrics.json",
         *(f"results/train/plots/metrics/{curve}" for curve in curves),
+        "results/training.csv",
     ]
     summary = capsys.readouterr().out
     assert "800 rows; lost: 20 without a whole window, 0 before" in summary
 
     features = dict(read_tables("data/features"))
-    _, table = stack_features(list(features.values()))
-    rows, spans = train.read_rows(features, "direction", SETTINGS), read_table("data/labels/folds.parquet")
-    fold = make_fold("1", spans, rows, "direction", SETTINGS)
-    fits = [fit(Job(fold, seed, table, "direction", SETTINGS)) for seed in SETTINGS.seeds]
+    _, stacked = stack_features(list(features.values()))
+    rows, spans = rows_of(features), read_table("data/folds.parquet")
+    fold = make_fold("1", spans, rows, TASKS["direction"], SETTINGS)
+    fits = [fit(Assignment(fold, seed, stacked, TASKS["direction"], SETTINGS)) for seed in SETTINGS.seeds]
     expected = predictions(fold, [f.correction for f in fits])
     actual = read_table("data/predictions.parquet")
     assert_frame_equal(actual, expected, check_exact=True, check_dtype=False)
@@ -91,6 +101,11 @@ def test_train_writes_what_others_read(capsys):
     np.testing.assert_array_equal(curve["step"], [0, 1])
     mean_loss = (fits[0].curves["val_loss"] + fits[1].curves["val_loss"]) / 2
     assert curve["val_loss"].tolist() == [float(f"{loss:.6g}") for loss in mean_loss]
+    table = pd.read_csv("results/training.csv", dtype={"fold": str})
+    assert list(table) == ["fold", "epoch", "train_loss", "val_loss", "unit"]
+    assert table["val_loss"].tolist() == curve["val_loss"].tolist()
+    assert set(table["fold"]) == {"1"}
+    assert set(table["unit"]) == {"direction: log loss"}
 
     spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
     assert TrainParams(**spec["train"]) == SETTINGS
@@ -101,7 +116,7 @@ def test_each_rows_window_ends_in_its_own_symbols_features():
     """Below each other, the symbols' features are still found by symbol and time."""
     features = dict(read_tables("data/features"))
     names, table = stack_features(list(features.values()))
-    rows = train.read_rows(features, "direction", SETTINGS)
+    rows = rows_of(features)
     rows = rows[rows["end"] >= 0]
     assert len(rows) == 2 * 390
     for symbol in SYMBOLS:
@@ -120,7 +135,7 @@ def test_bad_input_leaves_the_outputs_alone(monkeypatch):
         path = f"data/baselines/{symbol}.parquet"
         write_table(path, read_table(path).assign(naive=np.nan))
     with pytest.raises(InputError, match=r"baseline\.min_bars"):
-        train.main()
+        train.main(load_params())
     assert outputs() == before
 
 
@@ -129,11 +144,11 @@ def test_a_folder_without_features_is_refused():
     for symbol in SYMBOLS:
         Path(f"data/features/{symbol}.parquet").unlink()
     with pytest.raises(InputError, match="data/features must hold a table a symbol"):
-        train.main()
+        train.main(load_params())
 
 
 def test_a_plug_in_that_would_crash_is_found_first(monkeypatch):
     """The accelerator is checked before any work starts."""
     monkeypatch.setattr(train, "installed", {"tensorflow": "2.21.0", "tensorflow-metal": "1.2.0"}.get)
     with pytest.raises(InputError, match=r"tensorflow-metal 1\.2\.0 with TensorFlow 2\.21\.0"):
-        train.main()
+        train.main(load_params())

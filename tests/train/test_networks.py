@@ -3,10 +3,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from stages.common.bars import Floats
-from stages.common.task import TASKS
+from stages.common.task import TASKS, Task
 from stages.train import networks
 from stages.train.params import TrainParams
 
@@ -88,17 +89,17 @@ def test_the_loss_of_volatility_is_qlike():
     rng = np.random.default_rng(1)
     y, score = np.exp(rng.standard_normal(50) - 5), rng.standard_normal(50) - 5
     expected = TASKS["volatility"].loss(y, score)
-    np.testing.assert_allclose(networks.qlike(y[:, None], score[:, None]), expected, rtol=1e-4, atol=1e-6)
+    tensors = TASKS["volatility"].keras_loss(keras.ops, y[:, None], score[:, None])
+    np.testing.assert_allclose(tensors, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_loss_of_direction_is_the_log_loss():
     """The loss that is differentiated is the one that is reported."""
     rng = np.random.default_rng(1)
     y, score = (rng.random(50) < 0.5).astype(float), 3 * rng.standard_normal(50)
-    expected = TASKS["direction"].loss(y, score).mean()
-    np.testing.assert_allclose(
-        networks.LOSSES["direction"](y[:, None], score[:, None]), expected, rtol=1e-5
-    )
+    expected = TASKS["direction"].loss(y, score)
+    tensors = TASKS["direction"].keras_loss(keras.ops, y[:, None], score[:, None])
+    np.testing.assert_allclose(tensors, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("body", ["lstm", "gru", "dense"])
@@ -129,3 +130,36 @@ def test_a_dense_layer_in_parts_is_a_dense_layer(n_columns):
     np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-4)
     for one, other in zip(actual, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def operations_of_training(params: TrainParams, task: Task) -> set[str]:
+    """The kinds of TensorFlow's operations in a step of training: forecast, loss, gradient, update."""
+    networks.make_repeatable(1)
+    corrector = networks.on_table(networks.build(params, MEAN, VARIANCE), make_table(), WINDOW)
+    model = networks.with_offset(corrector, task.keras_loss, learning_rate=0.001)
+    model.optimizer.build(model.trainable_variables)
+    rows, offsets, y = np.array([3, 30], np.int32), np.zeros((2, 1), np.float32), np.full((2, 1), 0.5)
+
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(y=tf.constant(y, tf.float32), y_pred=model([rows, offsets]))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+
+    graph = step.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return {node.op for node in nodes}
+
+
+@pytest.mark.parametrize("body", ["lstm", "gru", "dense"])
+@pytest.mark.parametrize("task", TASKS)
+def test_training_takes_no_operation_that_processors_differ_in(make_params, task, body):
+    """A reciprocal, plain or of a root, begins with an approximation: Intel and AMD have each their own.
+
+    A gradient may hold one, as that of log1p does: the bits of a network would be the processor's.
+    """
+    operations = operations_of_training(make_params(network=body), TASKS[task])
+
+    assert "MatMul" in operations
+    assert not operations & {"Inv", "InvGrad", "Reciprocal", "ReciprocalGrad", "Rsqrt", "RsqrtGrad"}

@@ -4,12 +4,13 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
+from stages.common.task import TASKS
 from stages.train.rows import label_rows, make_fold, predictions
 
 
 def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
     """A label table of these rows, with a column that train has no use for."""
-    return rows[["close_time", "y", "weight"]].assign(outcome=0.0)
+    return rows[["close_time", "y", "weight"]].assign(return_to_end=0.0)
 
 
 def test_the_offset_is_the_tasks_baseline_as_a_score(rows, make_params):
@@ -18,7 +19,7 @@ def test_the_offset_is_the_tasks_baseline_as_a_score(rows, make_params):
     baselines.loc[:4, ["naive", "har_hour_of_week"]] = np.nan
     expected = {"direction": np.log(0.25 / 0.75), "volatility": np.log(0.01)}
     for task, score in expected.items():
-        offset = label_rows(labels_of(rows), baselines, rows["end"].to_numpy(), task, make_params())[
+        offset = label_rows(labels_of(rows), baselines, rows["end"].to_numpy(), TASKS[task], make_params())[
             "offset"
         ]
         assert offset[:5].isna().all()
@@ -29,8 +30,8 @@ def test_baselines_are_matched_by_time(rows, make_params):
     """A baseline table that starts later leaves earlier rows without a forecast, and shifts none."""
     baselines = rows[["close_time"]].assign(naive=np.linspace(0.2, 0.8, len(rows)))
     ends = rows["end"].to_numpy()
-    whole = label_rows(labels_of(rows), baselines, ends, "direction", make_params())
-    later = label_rows(labels_of(rows), baselines[100:], ends, "direction", make_params())
+    whole = label_rows(labels_of(rows), baselines, ends, TASKS["direction"], make_params())
+    later = label_rows(labels_of(rows), baselines[100:], ends, TASKS["direction"], make_params())
     assert later["offset"][:100].isna().all()
     assert_frame_equal(later[100:], whole[100:], check_exact=True)
 
@@ -38,7 +39,7 @@ def test_baselines_are_matched_by_time(rows, make_params):
 def test_a_fold_has_its_roles_rows_and_no_others(rows, spans, make_params):
     """Spans are inclusive; rows without a whole window or a finite offset are left out."""
     rows.loc[[50, 260], "offset"] = [np.nan, np.inf]
-    fold = make_fold("1", spans, rows, "direction", make_params())
+    fold = make_fold("1", spans, rows, TASKS["direction"], make_params())
     expected = [row for row in range(10, 400) if row not in (50, 260)]
     assert fold.rows["end"].tolist() == expected
     assert fold.of("train")["end"].iloc[[0, -1]].tolist() == [10, 249]
@@ -49,7 +50,7 @@ def test_a_fold_has_its_roles_rows_and_no_others(rows, spans, make_params):
 def test_rows_between_the_roles_belong_to_none(rows, spans, make_params):
     """What the purge left out of train is not put back."""
     spans.loc[0, "last"] = rows["close_time"][240]
-    fold = make_fold("1", spans, rows, "direction", make_params())
+    fold = make_fold("1", spans, rows, TASKS["direction"], make_params())
     assert fold.of("train")["end"].max() == 240
     assert len(fold.rows) == 390 - 9
 
@@ -57,13 +58,16 @@ def test_rows_between_the_roles_belong_to_none(rows, spans, make_params):
 def test_other_folds_spans_are_not_looked_at(rows, spans, make_params):
     """A fold is what its own spans say."""
     more = pd.concat([spans.assign(fold="2"), spans[spans["role"] != "test"].assign(fold="live")])
-    assert set(make_fold("live", more, rows, "direction", make_params()).rows["role"]) == {"train", "val"}
+    assert set(make_fold("live", more, rows, TASKS["direction"], make_params()).rows["role"]) == {
+        "train",
+        "val",
+    }
 
 
 def test_rows_are_sorted_by_symbol_then_time(rows, spans, make_params):
     """Predictions come out in this order."""
     both = pd.concat([rows.assign(symbol="ETH-USDT"), rows])
-    keys = make_fold("1", spans, both, "direction", make_params()).rows[["symbol", "close_time"]]
+    keys = make_fold("1", spans, both, TASKS["direction"], make_params()).rows[["symbol", "close_time"]]
     assert_frame_equal(keys, keys.sort_values(["symbol", "close_time"], ignore_index=True))
     assert keys["symbol"].iloc[0] == "BTC-USDT"
 
@@ -75,18 +79,18 @@ def test_a_role_without_rows_is_refused(rows, spans, make_params, column):
     with pytest.raises(
         InputError, match=r"split and baseline\.min_bars .* none for train of fold 1, 2022-01-03"
     ):
-        make_fold("1", spans, rows, "direction", make_params())
+        make_fold("1", spans, rows, TASKS["direction"], make_params())
 
 
 def test_without_an_offset_scores_start_at_trains_mean(rows, spans, make_params):
     """A bare network starts at the train rows' base rate, whatever val and test hold."""
     params = make_params(offset="none")
-    start = make_fold("1", spans, rows, "direction", params).rows["offset"]
+    start = make_fold("1", spans, rows, TASKS["direction"], params).rows["offset"]
     share = rows["y"][10:250].mean()
     np.testing.assert_allclose(start, np.log(share / (1 - share)))
     rows.loc[250:, "y"] = 1.0
     assert_frame_equal(
-        make_fold("1", spans, rows, "direction", params).rows[["offset"]],
+        make_fold("1", spans, rows, TASKS["direction"], params).rows[["offset"]],
         start.to_frame(),
         check_exact=True,
     )
@@ -95,7 +99,7 @@ def test_without_an_offset_scores_start_at_trains_mean(rows, spans, make_params)
 def test_balanced_classes_have_the_same_say(rows, spans, make_params):
     """Balanced weights make the ones of train weigh as much as its noughts, and their mean 1."""
     rows["y"] = (np.arange(400) % 5 == 0).astype(float)
-    fold = make_fold("1", spans, rows, "direction", make_params(class_weights="balanced"))
+    fold = make_fold("1", spans, rows, TASKS["direction"], make_params(class_weights="balanced"))
     train = fold.of("train")
     by_class = train.groupby("y")["sample_weight"].sum()
     assert by_class[0.0] == pytest.approx(by_class[1.0])
@@ -105,7 +109,7 @@ def test_balanced_classes_have_the_same_say(rows, spans, make_params):
 
 def test_balanced_weights_move_the_best_constant_by_the_shift(rows, spans, make_params):
     """The log odds that minimise the weighted loss are those of the unweighted loss plus the shift."""
-    fold = make_fold("1", spans, rows, "direction", make_params(class_weights="balanced"))
+    fold = make_fold("1", spans, rows, TASKS["direction"], make_params(class_weights="balanced"))
     train = fold.of("train")
     p = train["y"].mean()
     weighted_p = np.average(train["y"], weights=train["sample_weight"])
@@ -116,7 +120,7 @@ def test_balanced_weights_move_the_best_constant_by_the_shift(rows, spans, make_
 def test_volatility_has_no_classes_to_balance(rows, spans, make_params):
     """`train.class_weights` is nothing to volatility, so that switching the task needs no other change."""
     rows["y"] = np.linspace(0.001, 0.01, 400)
-    fold = make_fold("1", spans, rows, "volatility", make_params(class_weights="balanced"))
+    fold = make_fold("1", spans, rows, TASKS["volatility"], make_params(class_weights="balanced"))
     assert fold.shift == 0.0
     assert (fold.rows["sample_weight"] == 1.0).all()
 
@@ -125,23 +129,23 @@ def test_one_class_alone_can_not_be_balanced(rows, spans, make_params):
     """Train rows of one class leave the other without a weight."""
     rows.loc[:249, "y"] = 1.0
     with pytest.raises(InputError, match=r"train\.class_weights must be none .* 240 ones among 240 rows"):
-        make_fold("1", spans, rows, "direction", make_params(class_weights="balanced"))
+        make_fold("1", spans, rows, TASKS["direction"], make_params(class_weights="balanced"))
 
 
 def test_uniqueness_weighs_by_the_labels_weight(rows, spans, make_params):
     """Sample weights are in proportion to `weight` if asked for, all alike otherwise; their mean is 1."""
-    train = make_fold("1", spans, rows, "direction", make_params(uniqueness=True)).of("train")
+    train = make_fold("1", spans, rows, TASKS["direction"], make_params(uniqueness=True)).of("train")
     ratio = train["sample_weight"].to_numpy() / rows["weight"].to_numpy()[10:250]
     np.testing.assert_allclose(ratio, ratio[0])
     assert train["sample_weight"].mean() == pytest.approx(1.0)
-    plain = make_fold("1", spans, rows, "direction", make_params()).of("train")
+    plain = make_fold("1", spans, rows, TASKS["direction"], make_params()).of("train")
     assert (plain["sample_weight"] == 1.0).all()
 
 
 def test_corrections_of_nil_leave_the_baselines_exact_figure(rows, spans, make_params):
     """Offset plus nil is the offset, bit for bit, with class weights too."""
     rows["offset"] = np.random.default_rng(3).standard_normal(400) / 3
-    fold = make_fold("1", spans, rows, "direction", make_params(class_weights="balanced"))
+    fold = make_fold("1", spans, rows, TASKS["direction"], make_params(class_weights="balanced"))
     nil = np.zeros(len(fold.rows))
     table = predictions(fold, [nil, nil, nil])
     assert list(table.columns) == ["symbol", "close_time", "fold", "role", "raw_score", "score"]
@@ -152,14 +156,16 @@ def test_corrections_of_nil_leave_the_baselines_exact_figure(rows, spans, make_p
 
 def test_a_bare_networks_raw_score_is_its_correction(rows, spans, make_params):
     """With balanced classes and no offset, the raw log odds are what the network itself says."""
-    fold = make_fold("1", spans, rows, "direction", make_params(class_weights="balanced", offset="none"))
+    fold = make_fold(
+        "1", spans, rows, TASKS["direction"], make_params(class_weights="balanced", offset="none")
+    )
     correction = np.linspace(-2, 2, len(fold.rows))
     np.testing.assert_allclose(predictions(fold, [correction])["raw_score"], correction, atol=1e-12)
 
 
 def test_seeds_are_averaged_as_scores(rows, spans, make_params):
     """Two networks' score is the mean of theirs."""
-    fold = make_fold("1", spans, rows, "direction", make_params())
+    fold = make_fold("1", spans, rows, TASKS["direction"], make_params())
     low, high = np.full(len(fold.rows), 0.1), np.linspace(0, 1, len(fold.rows))
     each = [predictions(fold, [correction])["score"] for correction in (low, high)]
     np.testing.assert_allclose(predictions(fold, [low, high])["score"], (each[0] + each[1]) / 2)

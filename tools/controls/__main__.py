@@ -12,10 +12,12 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+from joblib import parallel_config
+
 from stages.common.errors import InputError, run
 from stages.common.outputs import alone, write_text
 from stages.common.parallel import parallel_map
-from stages.common.params import check_params, read_params
+from stages.params import check_params, read_params
 from tools.controls.jobs import Job, gather, key, lacking, make_jobs
 from tools.controls.market import Values
 from tools.controls.plan import CONTROLS
@@ -69,7 +71,9 @@ def code_digest() -> str:
 
 def measure_and_keep(job: Job, values: Values, folder: Path) -> None:
     """Measure a job's runs, and keep a file of figures a run."""
-    for measured, figures in zip(job.runs, measure(job.runs, job.seed, values), strict=True):
+    with parallel_config("sequential"):  # there is a process a core already
+        measured_here = measure(job.runs, job.seed, values)
+    for measured, figures in zip(job.runs, measured_here, strict=True):
         kept = {"run": repr(measured), "seed": job.seed, "figures": figures}
         write_text(folder / f"{key(measured, job.seed, values)}.json", json.dumps(kept, indent=2) + "\n")
 

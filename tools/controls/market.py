@@ -5,17 +5,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from stages.baseline.__main__ import forecasters, labelled
-from stages.baseline.params import BaselineParams
 from stages.baseline.rows import make_rows
+from stages.baseline.stage import baseline
 from stages.common.bars import bar_length
-from stages.common.params import Section
-from stages.featurize.groups import make_features
+from stages.common.tables import Tables
+from stages.featurize.stage import featurize
 from stages.fetch.clean import PRICES
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
-from stages.label.folds import cut_folds
-from stages.label.rows import label_candles
+from stages.label.stage import label
+from stages.params import Params
 
 Values = dict[str, Any]
 
@@ -42,21 +41,20 @@ class Market(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """A market and a question, as far as the stages before train take them.
+    """A market and a question, as far as the stages before train take them; the tables are of SYMBOL.
 
-    `sections`: the models of params.yaml. `spans`: the folds, without `live`. `rows`: what the baselines
-    look at, a row a candle. `baselines`: as data/baselines has them, the quick ones.
+    `folds`: as label cuts them, without `live`. `rows`: what the baselines look at, a row a candle.
+    `baselines`: as data/baselines has them, the quick ones.
     """
 
     truth: SimulatedParams
-    task: str
-    sections: dict[str, Any]
+    params: Params
     candles: pd.DataFrame
-    features: pd.DataFrame
-    labels: pd.DataFrame
-    spans: pd.DataFrame
+    features: Tables
+    labels: Tables
+    folds: pd.DataFrame
     rows: pd.DataFrame
-    baselines: pd.DataFrame
+    baselines: Tables
 
 
 def control_values(values: Values, years: int) -> Values:
@@ -92,37 +90,22 @@ def scale_returns(candles: pd.DataFrame, first: int, scale: float) -> pd.DataFra
     return candles.assign(**prices)
 
 
-def make_studies(market: Market, seed: int, tasks: list[str], sections: dict[str, Any]) -> dict[str, Study]:
+def make_studies(market: Market, seed: int, tasks: list[str], params: Params) -> dict[str, Study]:
     """A study a task, of the same candles and features."""
-    split, label = sections["split"], sections["label"]
-    n_late = split.folds * split.test_bars // 2 + label.horizon
+    n_late = params.split.folds * params.split.test_bars // 2 + params.label.horizon
     candles = make_candles(market, seed, n_late)
-    features = make_features(candles, BAR, split.bridge_bars, sections["featurize"])
-    return {task: make_study(truth(market, seed), task, sections, candles, features) for task in tasks}
-
-
-def make_study(
-    settings: SimulatedParams,
-    task: str,
-    sections: dict[str, Any],
-    candles: pd.DataFrame,
-    features: pd.DataFrame,
-) -> Study:
-    """What label and baseline make of the candles."""
-    split, label, params = (sections[name] for name in ("split", "label", "baseline"))
-    labels, _ = label_candles(candles, task, BAR, label, split)
-    spans = cut_folds(pd.DatetimeIndex(labels["close_time"]), split, label.horizon, BAR)
-    spans = spans[spans["fold"] != "live"]
-    rows = make_rows(candles, labels, BAR, split.bridge_bars, label.horizon)
-    baselines = quick_baselines(rows, task, params, label)
-    return Study(settings, task, sections, candles, features, labels, spans, rows, baselines)
-
-
-def quick_baselines(rows: pd.DataFrame, task: str, params: BaselineParams, label: Section) -> pd.DataFrame:
-    """data/baselines without the slow ones: close_time and a column a forecast, a row a label."""
-    quick = {
-        name: forecaster(rows, params)
-        for name, forecaster in forecasters(task, getattr(label, task).model_dump()).items()
-        if name not in SLOW
+    features = featurize({SYMBOL: candles}, params)
+    return {
+        task: make_study(truth(market, seed), params.model_copy(update={"task": task}), candles, features)
+        for task in tasks
     }
-    return labelled(rows[["close_time"]].assign(**quick), rows)
+
+
+def make_study(settings: SimulatedParams, params: Params, candles: pd.DataFrame, features: Tables) -> Study:
+    """What label and baseline make of the candles."""
+    labels, folds, _ = label({SYMBOL: candles}, params)
+    baselines = baseline({SYMBOL: candles}, labels, params, skip=SLOW)
+    bridge_bars, horizon = params.split.bridge_bars, params.label.horizon
+    rows = make_rows(candles, labels[SYMBOL], BAR, bridge_bars, horizon)
+    folds = folds[folds["fold"] != "live"]
+    return Study(settings, params, candles, features, labels, folds, rows, baselines)

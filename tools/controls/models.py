@@ -19,10 +19,8 @@ from stages.baseline.volatility import KEPT
 from stages.common.bars import Floats
 from stages.common.task import TASKS
 from stages.fetch.simulated.candles import MEMORIES, planted_signal, week_profile
-from stages.train.fitting import Job, fit
-from stages.train.rows import label_rows, make_fold, predictions
-from stages.train.windows import stack_features, window_ends
-from tools.controls.market import BAR, SYMBOL, Study
+from stages.train.stage import train
+from tools.controls.market import SYMBOL, Study
 
 Model = Callable[[Study], pd.DataFrame]
 
@@ -33,35 +31,25 @@ PREDICTIONS = ["symbol", "close_time", "fold", "role", "raw_score", "score"]
 
 def network(study: Study) -> pd.DataFrame:
     """The pipeline's network, a fit a fold and seed."""
-    params, bridge_bars = study.sections["train"], study.sections["split"].bridge_bars
-    close_time = study.features["close_time"]
-    ends = window_ends(close_time, study.labels["close_time"], params.window, BAR, bridge_bars)
-    rows = label_rows(study.labels, study.baselines, ends, study.task, params).assign(symbol=SYMBOL)
-    _, table = stack_features([study.features])
-    parts = []
-    for name in study.spans["fold"].unique():
-        fold = make_fold(name, study.spans, rows, study.task, params)
-        fits = [fit(Job(fold, seed, table, study.task, params)) for seed in params.seeds]
-        parts.append(predictions(fold, [each.correction for each in fits]))
-    forecasts = pd.concat(parts, ignore_index=True)
-    return forecasts[forecasts["role"] != "train"]
+    found = train(study.features, study.labels, study.folds, study.baselines, study.params)
+    return found.predictions[found.predictions["role"] != "train"]
 
 
 def volatility_alone(study: Study) -> pd.DataFrame:
     """Direction by who knows only how much: ln(sizing_atr / ATR) and the hour of the week."""
-    return as_predictions(study, touch_probability(study.rows, study.sections["baseline"]))
+    return as_predictions(study, touch_probability(study.rows, study.params.baseline))
 
 
 def har_hour_of_week(study: Study) -> pd.DataFrame:
     """Volatility by the best of the quick classics."""
-    params = study.sections["baseline"]
+    params = study.params.baseline
     return as_predictions(study, log_forecasts(study.rows, params, ridge_by_hour, RANGES))
 
 
 def direction_oracle(study: Study) -> pd.DataFrame:
     """Direction by who knows the planted signal: logistic regression on it alone, refit as baselines."""
     signal = planted_signal(study.candles, study.truth.drift_signal)
-    params = study.sections["baseline"]
+    params = study.params.baseline
     return as_predictions(study, probabilities(study.rows, signal[:, None], unpenalised_line, params))
 
 
@@ -79,7 +67,7 @@ def volatility_oracle(study: Study) -> pd.DataFrame:
     filtered = filtered_components(study.rows, study.truth.volatility_memory)
     rows = study.rows.assign(**filtered, ahead=profile_ahead(study.rows))
     columns = ["log_atr", *filtered, "ahead"]
-    return as_predictions(study, log_forecasts(rows, study.sections["baseline"], ols, columns))
+    return as_predictions(study, log_forecasts(rows, study.params.baseline, ols, columns))
 
 
 def filtered_components(rows: pd.DataFrame, memory: float) -> dict[str, Floats]:
@@ -125,9 +113,9 @@ def profile_ahead(rows: pd.DataFrame) -> Floats:
 
 def as_predictions(study: Study, forecast: Floats) -> pd.DataFrame:
     """A forecast a candle, as predictions of each fold's val and test rows that have a label."""
-    rows = study.rows.assign(symbol=SYMBOL, score=TASKS[study.task].link(forecast))
+    rows = study.rows.assign(symbol=SYMBOL, score=TASKS[study.params.task].link(forecast))
     rows = rows[rows["label_end"].notna() & np.isfinite(rows["score"])]
-    spans = study.spans[study.spans["role"] != "train"]
+    spans = study.folds[study.folds["role"] != "train"]
     parts = [
         rows[rows["close_time"].between(first, last)].assign(fold=fold, role=role)
         for fold, role, first, last in spans.itertuples(index=False)

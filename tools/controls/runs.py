@@ -1,8 +1,7 @@
 """What is measured on each seed: a market's verdicts, or the test of two forecasts that are equally bad."""
 
-import importlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,13 +9,11 @@ from scipy.signal import lfilter
 
 from stages.common.bars import Floats
 from stages.common.errors import InputError
-from stages.common.params import check_params
-from stages.common.task import TASKS, qlike
-from stages.evaluate.metrics import Setting, judge
-from stages.evaluate.rows import join, opponents
-from stages.evaluate.scores import loss_table
+from stages.common.task import qlike
 from stages.evaluate.significance import compare, sample_of
-from tools.controls.market import BAR, SYMBOL, Market, Study, Values, control_values, make_studies
+from stages.evaluate.stage import evaluate
+from stages.params import Params, check_params
+from tools.controls.market import BAR, Market, Study, Values, control_values, make_studies
 from tools.controls.models import MODELS
 
 Figures = dict[str, float]
@@ -59,42 +56,36 @@ def run_values(run: Run, values: Values) -> Values:
 
 def measure(runs: Sequence[Run], seed: int, values: Values) -> list[Figures]:
     """Figures of each run with that seed. `runs`: of one market, or all of equal forecasts."""
-    sections: dict[str, Any] = check_params(run_values(runs[0], values))
+    params = check_params(run_values(runs[0], values))
     market_runs = [run for run in runs if isinstance(run, MarketRun)]
     if not market_runs:
-        return [
-            measure_equal(run.memory_hours, seed, sections) for run in runs if isinstance(run, EqualRun)
-        ]
+        return [measure_equal(run.memory_hours, seed, params) for run in runs if isinstance(run, EqualRun)]
     tasks = sorted({run.task for run in market_runs})
-    studies = make_studies(market_runs[0].market, seed, tasks, sections)
+    studies = make_studies(market_runs[0].market, seed, tasks, params)
     return [measure_model(studies[run.task], run.model) for run in market_runs]
 
 
 def measure_model(study: Study, model: str) -> Figures:
     """What evaluate says of the model's forecasts: FIGURES. Raises InputError if no verdict is possible."""
-    task, label = TASKS[study.task], study.sections["label"]
-    question = importlib.import_module(f"stages.evaluate.{study.task}")
-    setting = Setting(question, task.loss, label.horizon, BAR, study.sections["evaluate"])
-    labels, baselines = (table.assign(symbol=SYMBOL) for table in (study.labels, study.baselines))
-    rows = join(MODELS[study.task, model](study), labels, baselines, task)
-    rows = rows.assign(event=question.event, target=question.target)
-    block = judge(rows, loss_table(rows, opponents(baselines), task.loss), setting).test
-    check_long_enough(sections=study.sections, short=bool(block["too_short"]))
+    params = study.params
+    predictions = MODELS[params.task, model](study)
+    block = evaluate(predictions, study.labels, study.baselines, params).metrics["test"]
+    check_long_enough(params, short=bool(block["too_short"]))
     return {name: float(block[name]) for name in FIGURES}
 
 
-def check_long_enough(*, sections: dict[str, Any], short: bool) -> None:
+def check_long_enough(params: Params, *, short: bool) -> None:
     """Raise InputError where a test is too short for a verdict: it would call nothing a signal, ever."""
     if short:
         raise InputError(
             "label.horizon must leave the controls' tests long enough for a verdict; "
-            f"received {sections['label'].horizon}."
+            f"received {params.label.horizon}."
         )
 
 
-def measure_equal(memory_hours: int, seed: int, sections: dict[str, Any]) -> Figures:
+def measure_equal(memory_hours: int, seed: int, params: Params) -> Figures:
     """One forecast against the other, in tests as long as those of three years of candles."""
-    split, params = sections["split"], sections["evaluate"]
+    split = params.split
     n_times, rng = split.folds * split.test_bars, np.random.default_rng(seed)
     rows = pd.DataFrame(
         {
@@ -104,8 +95,8 @@ def measure_equal(memory_hours: int, seed: int, sections: dict[str, Any]) -> Fig
     )
     # What is forecast is 1 throughout, so that the losses are of the errors alone.
     losses = [qlike(np.ones(n_times), lasting_errors(n_times, memory_hours, rng)) for _ in range(2)]
-    sample = sample_of(rows, sections["label"].horizon, BAR, params.bootstrap, rng)
-    check_long_enough(sections=sections, short=sample.short)
+    sample = sample_of(rows, params.label.horizon, BAR, params.evaluate.bootstrap, rng)
+    check_long_enough(params, short=sample.short)
     result = compare(losses[0], losses[1], sample)
     return {"verdict": float(result.verdict), "lo": result.lo, "dm_p": result.dm_p}
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from stages.common.errors import InputError
-from stages.common.params import read_params
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.exchange.pages import Span
 from stages.fetch.exchange.retries import ask
 from stages.fetch.exchange.transfer import holds_rows
+from stages.params import read_params
 from tests.conftest import random_candles
 from tests.fetch.conftest import ROOT, fetch_settings
 from tools.exchange_server import Answer, ExchangeServer, as_json, serve

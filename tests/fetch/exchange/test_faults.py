@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from stages.fetch.__main__ import main
+from stages.params import load_params
 from tests.fetch.exchange.conftest import END, HOUR_MS, outputs, write_params
 from tools.exchange_server import Answer, ExchangeServer, Query, as_json
 
@@ -98,7 +99,7 @@ def fetch_into(folder: Path, server: ExchangeServer, monkeypatch: pytest.MonkeyP
     Path("ccxt.json").write_text(json.dumps({**server.config, "timeout": TIMEOUT_MS}))
     monkeypatch.setenv("CCXT_CONFIG", str(folder / "ccxt.json"))
     write_params(folder)
-    main()
+    main(load_params())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""Classical forecasts, refit as time goes on: the network's opponents."""
+
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from stages.baseline.params import BaselineParams
+from stages.baseline.question import question_of
+from stages.baseline.refit import Forecaster
+from stages.baseline.rows import make_rows
+from stages.baseline.sizing import SIZING
+from stages.common.bars import Floats, bar_length
+from stages.common.errors import InputError
+from stages.common.parallel import parallel_map
+from stages.common.tables import Tables
+from stages.params import Params
+
+
+def baseline(candles: Tables, labels: Tables, params: Params, skip: Collection[str] = ()) -> Tables:
+    """Each symbol's close_time and a column a baseline, but for those to `skip`; a row a label.
+
+    A process a symbol and column. Row t uses candles up to t, and labels that had ended by its close.
+    Raises InputError where there never were enough rows for every baseline's first fit.
+    """
+    bar, bridge_bars = bar_length(params.fetch.timeframe), params.split.bridge_bars
+    rows = {
+        symbol: make_rows(candles[symbol], labels[symbol], bar, bridge_bars, params.label.horizon)
+        for symbol in candles
+    }
+    settings = params.label.of(params.task).model_dump()
+    names = [name for name in forecasters(params.task, settings) if name not in skip]
+    # The last columns take longest: they come first, so that no core waits for one at the end.
+    pairs = [(symbol, name) for name in reversed(names) for symbol in rows]
+    work = partial(forecast_column, task=params.task, settings=settings, params=params.baseline)
+    columns = parallel_map(work, [(rows[symbol], name) for symbol, name in pairs], "baseline")
+    found = dict(zip(pairs, columns, strict=True))
+    tables = {}
+    for symbol, of_symbol in rows.items():
+        forecasts = {name: found[symbol, name] for name in names}
+        every_candle = pd.DataFrame({"close_time": of_symbol["close_time"]} | forecasts)
+        tables[symbol] = every_candle[of_symbol["label_end"].notna()].reset_index(drop=True)
+        check_fitted(symbol, tables[symbol], params.baseline)
+    return tables
+
+
+def forecast_column(
+    item: tuple[pd.DataFrame, str], task: str, settings: Mapping[str, Any], params: BaselineParams
+) -> Floats:
+    """One baseline's forecasts of one symbol; `item` is the symbol's rows and the column's name."""
+    rows, name = item
+    return forecasters(task, settings)[name](rows, params)
+
+
+def forecasters(task: str, settings: Mapping[str, Any]) -> dict[str, Forecaster]:
+    """What fills each column, in their order; `settings` is the block `label.<task>`."""
+    return question_of(task).baselines(**settings) | SIZING
+
+
+def check_fitted(symbol: str, table: pd.DataFrame, params: BaselineParams) -> None:
+    """Raise InputError if there never were enough rows for every baseline's first fit."""
+    if table.dropna().empty:
+        raise InputError(
+            "baseline.min_bars must leave rows to forecast once that many labels have ended; "
+            f"received {params.min_bars}, and {symbol} has {len(table)} rows."
+        )

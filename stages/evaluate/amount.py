@@ -1,0 +1,80 @@
+"""What all questions of "how much?" share: y above 0, its score a logarithm."""
+
+import numpy as np
+import pandas as pd
+
+from stages.common.bars import Bools, Floats
+
+MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
+
+
+def event(rows: pd.DataFrame) -> Bools:
+    """Whether more came than the naive forecast said; shape (n_rows,)."""
+    return surprise(rows) > 0
+
+
+def surprise(rows: pd.DataFrame) -> Floats:
+    """What came less the naive forecast, in logs; shape (n_rows,)."""
+    return (np.log(rows["y"]) - rows["naive"]).to_numpy(np.float64)
+
+
+def calls(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns `actual` and `predicted`: the fifth, "1" (calm) to "5", of its symbol that each is in."""
+    symbol = rows["symbol"]
+    return pd.DataFrame({"actual": fifths(rows["y"], symbol), "predicted": fifths(rows["score"], symbol)})
+
+
+def fifths(values: pd.Series, symbol: pd.Series) -> pd.Series:
+    """Fifth of its symbol's rows that each value is in, "1" to "5"; ties share one."""
+    share_below = (values.groupby(symbol).rank() - 0.5) / values.groupby(symbol).transform("size")
+    return (share_below * 5 + 1).astype(int).astype(str)
+
+
+def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
+    """Log density of y, in nats, where ln y ~ N(score + m, v); shape (n_rows,).
+
+    m and v are the mean and the variance of ln y - score on the val rows of the row's fold and symbol,
+    or of its fold if the symbol has none there, so that only the shape of the scores counts, not their
+    level. v is at least 1e-4.
+    """
+    log_y = np.log(rows["y"])
+    error = log_y - score
+    val = error.where(rows["role"] == "val")
+    fits = [val.groupby([rows[key] for key in keys]) for keys in (["fold", "symbol"], ["fold"])]
+    m, m_of_fold = (fit.transform("mean") for fit in fits)
+    v, v_of_fold = (fit.transform("var", ddof=0) for fit in fits)
+    error, v = error - m.fillna(m_of_fold), v.fillna(v_of_fold).clip(lower=MIN_VARIANCE)
+    return (-log_y - np.log(2 * np.pi * v) / 2 - error**2 / (2 * v)).to_numpy(np.float64)
+
+
+def nonconformity(rows: pd.DataFrame) -> Floats:
+    """What came less the forecast, in logs, with its sign; shape (n_rows,)."""
+    return (np.log(rows["y"]) - rows["score"]).to_numpy(np.float64)
+
+
+def bounds(ranked: list[float], misses: float) -> tuple[float, float]:
+    """Lowest and highest nonconformity in an interval that a share `misses` may miss, half on each side.
+
+    Of n in rising order those at ranks floor((n + 1) misses / 2) and, counted from the top, the same.
+    Where that is rank 0, as it is where `misses` is 0 or less, the interval should be infinite; to have
+    a width it ends at the least and the greatest seen, and where none was seen it is the forecast
+    alone. Where `misses` is 1 or more it is empty.
+    """
+    if misses >= 1:
+        return np.inf, -np.inf
+    if not ranked:
+        return 0.0, 0.0
+    rank = max(1, int((len(ranked) + 1) * misses / 2))
+    return ranked[rank - 1], ranked[-rank]
+
+
+def width(_rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
+    """Length of each row's interval in logs, 0 where it is empty; shape (n_rows,)."""
+    return np.maximum(hi - lo, 0.0)
+
+
+def squared_correlation(a: Floats, b: Floats) -> float:
+    """R squared of a straight line between the two; 0 where either is constant."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1] ** 2)

@@ -1,0 +1,56 @@
+"""What a task's module in this folder declares: how its forecasts are judged, traded and shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+import pandas as pd
+
+from stages.common.bars import Bools, Floats
+
+
+@dataclass(frozen=True)
+class Words:
+    """What pictures call a forecast, what came of it, the same on the link's scale, and the calls."""
+
+    unit: str
+    outcome: str
+    delta: str
+    surprise: str
+    calls: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A task, as far as evaluate has to know; rows are those of `rows.join`, shapes (n_rows,).
+
+    event: whether what `auc` and `hit_rate` rank above the rest came. surprise: what came beyond the naive
+    forecast, which `ic` ranks. calls: columns `actual` and `predicted`, the kind of each row as text.
+    side: of the market, 1, -1 or 0. spread: forecast of the spread of the next bar's return, by which a
+    position is sized; it takes `horizon_bars`, too. log_density: of y under a score, in nats.
+    nonconformity: how badly y fits its forecast; `bounds` gives the lowest and highest in a set, of past
+    ones in rising order and the share that may miss, and `width` the size of each row's set between
+    bounds; `gamma` is how far a miss moves the next sets. block: the task's own figures, of test rows and
+    bars a year. `scale`: of a forecast, for reading.
+    """
+
+    event: Callable[[pd.DataFrame], Bools]
+    surprise: Callable[[pd.DataFrame], Floats]
+    calls: Callable[[pd.DataFrame], pd.DataFrame]
+    side: Callable[[pd.DataFrame], Floats]
+    spread: Callable[[pd.DataFrame, int], Floats]
+    log_density: Callable[[pd.DataFrame, Floats], Floats]
+    nonconformity: Callable[[pd.DataFrame], Floats]
+    bounds: Callable[[list[float], float], tuple[float, float]]
+    width: Callable[[pd.DataFrame, Floats, Floats], Floats]
+    gamma: float
+    block: Callable[[pd.DataFrame, float], dict[str, float]]
+    scale: float
+    words: Words
+
+
+def question_of(task: str) -> Question:
+    """The task's QUESTION."""
+    question = import_module(f"stages.evaluate.{task}").QUESTION
+    assert isinstance(question, Question)
+    return question
