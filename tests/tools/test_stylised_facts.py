@@ -135,19 +135,6 @@ def test_volatility_is_foretold_only_where_it_has_memory(memory, low, high):
     assert low < stylised_facts.volatility_skill_pct(candles) < high
 
 
-def test_a_regression_uses_only_what_had_ended():
-    """A target that no row before it could have taught costs the forecast its loss."""
-    rng = np.random.default_rng(1)
-    X = rng.standard_normal((400, 1))
-    y = np.exp(0.5 * X[:, 0])
-    shocked = y.copy()
-    shocked[190:200] *= 100  # the refit at row 200 knows targets of rows before 190 only
-
-    calm, shock = (stylised_facts.rolling_qlike(X[:220], v[:220], 10, 190, 20) for v in (y, shocked))
-
-    assert calm == shock
-
-
 def test_a_file_without_candles_is_refused(tmp_path):
     """A path that holds no candles ends in a line that says so."""
     with pytest.raises(InputError, match="must be a Parquet file"):
