@@ -21,7 +21,7 @@ from stages.baseline.rows import FLOOR, HOURS, RETURNS
 from stages.baseline.sizing import sizing_atr
 from stages.common.bars import Floats, Ints
 
-ProbabilityFit = Callable[[Floats, Floats, Floats], Floats]
+FitProbability = Callable[[Floats, Floats, Floats], Floats]
 
 NINETY_DAYS = np.timedelta64(90, "D")
 
@@ -40,11 +40,11 @@ def base_rate(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     y = rows["y"].to_numpy()
     p = np.full(len(rows), np.nan)
     for past, ahead in refits(rows["close_time"], rows["ahead_end"], ~np.isnan(y), params):
-        p[ahead] = share(y[past].sum(), len(past))
+        p[ahead] = smoothed_rate(y[past].sum(), len(past))
     return p
 
 
-def probabilities(rows: pd.DataFrame, X: Floats, fit: ProbabilityFit, params: BaselineParams) -> Floats:
+def probabilities(rows: pd.DataFrame, X: Floats, fit: FitProbability, params: BaselineParams) -> Floats:
     """P(y = 1) by `fit(past_X, past_y, X)`; shape (n_rows,), as `X` has shape (n_rows, n_columns).
 
     Row t of `X` is of what is known at t. NaN before the first fit, and where a column is. The share of
@@ -55,7 +55,7 @@ def probabilities(rows: pd.DataFrame, X: Floats, fit: ProbabilityFit, params: Ba
     for past, ahead in refits(rows["close_time"], rows["ahead_end"], known & ~np.isnan(y), params):
         here = np.arange(len(rows))[ahead][known[ahead]]
         if y[past].min() == y[past].max():
-            p[here] = share(y[past].sum(), len(past))
+            p[here] = smoothed_rate(y[past].sum(), len(past))
         elif len(here):
             p[here] = fit(X[past], y[past], X[here])
     return p
@@ -114,11 +114,11 @@ def base_rate_90d(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     now = rows["close_time"].to_numpy("datetime64[ms]")
     ones = np.concatenate([[0.0], np.cumsum(answered["y"])])
     first, last = (np.searchsorted(ended, time, side="right") for time in (now - NINETY_DAYS, now))
-    p = share(ones[last] - ones[first], last - first)
+    p = smoothed_rate(ones[last] - ones[first], last - first)
     return np.where(np.isnan(base_rate(rows, params)), np.nan, p)
 
 
-def share(ones: Floats | float, count: Ints | int) -> Any:
+def smoothed_rate(ones: Floats | float, count: Ints | int) -> Any:
     """Quotient of the two, kept half a row away from 0 and 1, whose logits are infinite; ½ of nothing."""
     count = np.maximum(count, 1)
     return np.clip(ones / count, 0.5 / count, 1 - 0.5 / count)

@@ -12,7 +12,7 @@ from stages.common.bars import Bools, Floats, Ints
 
 Refit = tuple[Ints, slice]
 Forecaster = Callable[[pd.DataFrame, BaselineParams], Floats]
-Fit = Callable[[Floats, Floats, Ints], Line]
+FitLine = Callable[[Floats, Floats, Ints], Line]
 
 
 def refits(
@@ -39,7 +39,7 @@ def refits(
 def log_forecasts(
     rows: pd.DataFrame,
     params: BaselineParams,
-    fit: Fit,
+    fit: FitLine,
     columns: list[str],
     *,
     target: str = "y",

@@ -63,17 +63,17 @@ def walk(
     ended = np.split(by_end, np.searchsorted(end[by_end], close, side="right"))
     gone = np.split(by_close, np.searchsorted(close[by_close] + memory, close, side="right"))
 
-    values, share, ranked = misfit.tolist(), MISSES, list[float]()
+    values, alpha, ranked = misfit.tolist(), MISSES, list[float]()
     lo, hi, had_ranks = np.zeros(len(misfit)), np.zeros(len(misfit)), np.zeros(len(misfit), np.bool_)
     for row in range(len(misfit)):
         for past in ended[row]:
             if had_ranks[past]:
-                share += gamma * (MISSES - (not lo[past] <= values[past] <= hi[past]))
+                alpha += gamma * (MISSES - (not lo[past] <= values[past] <= hi[past]))
             insort(ranked, values[past])
         for past in gone[row]:
             del ranked[bisect_left(ranked, values[past])]
         had_ranks[row] = bool(ranked)
-        lo[row], hi[row] = bounds(ranked, share)
+        lo[row], hi[row] = bounds(ranked, alpha)
     return lo, hi
 
 

@@ -97,10 +97,10 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
         "collapsed": int(called.all() or not called.any()),
         "majority_share": max(tp + fn, tn + fp) / n,
         "accuracy": (tp + tn) / n,
-        "precision": share(tp, tp + fp),
-        "recall": share(tp, tp + fn),
-        "f1": share(2 * tp, 2 * tp + fp + fn),
-        "mcc": share(tp * tn - fp * fn, ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "mcc": ratio(tp * tn - fp * fn, ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5),
         "roc_auc": auc(p, up),
         "pr_auc": average_precision(p, up),
         "brier": float(np.mean((p - up) ** 2)),
@@ -111,7 +111,7 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
     }
 
 
-def share(part: float, whole: float) -> float:
+def ratio(part: float, whole: float) -> float:
     """A part of a whole; 0 of nothing."""
     return part / whole if whole else 0.0
 

@@ -13,8 +13,8 @@ def average_uniqueness(start: Ints, end: Ints, n_bars: int) -> Floats:
     Source: López de Prado (2018), Advances in Financial Machine Learning, ch. 4.
     """
     begins, stops = (np.bincount(bars + 1, minlength=n_bars + 1) for bars in (start, end))
-    share = 1 / np.maximum(np.cumsum(begins - stops), 1)
+    uniqueness = 1 / np.maximum(np.cumsum(begins - stops), 1)
     # Sums over [start + 1, end + 1), and, skipped, those from there to the next label. Differences of one
     # cumulative sum would carry its round-off and could exceed 1.
-    sums = np.add.reduceat(share, np.column_stack([start, end]).ravel() + 1)[::2]
+    sums = np.add.reduceat(uniqueness, np.column_stack([start, end]).ravel() + 1)[::2]
     return sums / (end - start)

@@ -15,7 +15,7 @@ from stages.baseline.direction import (
     line_by_hour,
     line_of_returns,
     logistic,
-    share,
+    smoothed_rate,
 )
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import RETURNS
@@ -247,15 +247,15 @@ def test_a_design_by_hour_has_a_ratio_and_168_dummies():
 
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
-def test_share_has_a_logit(ones, zeros):
-    """A share is ones over rows where both are seen, and never 0 or 1."""
-    p = share(np.array([float(ones)]), np.array([ones + zeros]))[0]
+def test_a_rate_has_a_logit(ones, zeros):
+    """A rate is ones over rows where both are seen, and never 0 or 1."""
+    p = smoothed_rate(np.array([float(ones)]), np.array([ones + zeros]))[0]
 
     assert 0 < p < 1
     if ones and zeros:
         np.testing.assert_allclose(p, ones / (ones + zeros))
 
 
-def test_share_of_nothing_is_a_half():
+def test_a_rate_of_nothing_is_a_half():
     """After a gap of 90 days there is no label to count."""
-    assert share(0.0, 0) == 0.5
+    assert smoothed_rate(0.0, 0) == 0.5

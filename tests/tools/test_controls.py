@@ -9,7 +9,7 @@ from stages.common.errors import InputError
 from stages.evaluate.significance import MIN_BLOCKS, full_block_bars
 from stages.params import check_params, read_params
 from tools.controls import __main__ as controls
-from tools.controls.jobs import DRAWS, gather, key, lacking, make_jobs
+from tools.controls.jobs import DRAWS, gather, key, make_jobs, unmeasured
 from tools.controls.market import (
     BAR,
     SYMBOL,
@@ -196,7 +196,7 @@ def test_jobs_share_a_market_and_measure_each_run_once_a_seed():
 
 
 def test_a_key_changes_with_all_that_figures_rest_on(values):
-    """Run, market, seed or setting: another key; the task and the source of candles don't matter."""
+    """ControlRun, market, seed or setting: another key; the task and the source of candles don't matter."""
     usual = key(FIRST, 1, values)
     trained = values | {"train": values["train"] | {"epochs": values["train"]["epochs"] + 1}}
     longer = FIRST._replace(market=Market(years=5))
@@ -214,7 +214,7 @@ def test_what_is_kept_is_not_measured_again(values):
     jobs = make_jobs(map(line_of, [FIRST, SECOND]), 3)
     kept = {key(FIRST, seed, values): {"signal": float(seed)} for seed in (3, 1)}
 
-    assert [lacking(job, values, kept).runs for job in jobs] == [(SECOND,), (FIRST, SECOND), (SECOND,)]
+    assert [unmeasured(job, values, kept).runs for job in jobs] == [(SECOND,), (FIRST, SECOND), (SECOND,)]
     assert gather(jobs, values, kept) == {FIRST: [{"signal": 1.0}, {"signal": 3.0}]}
 
 

@@ -19,7 +19,7 @@ from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, market_hashes, md5, write_trial
 from tools.trials import __main__ as tool
-from tools.trials.cache import Run, makers_of, read_runs
+from tools.trials.cache import StageRun, makers_of, read_runs
 from tools.trials.known import once, read_known
 from tools.trials.names import names_of, read_experiments
 from tools.trials.overlap import overlaps, same_test
@@ -315,9 +315,9 @@ def test_forecasts_whose_scores_are_gone_are_counted(workspace, capsys):
     assert "scores are gone: 1 on these test rows, for which Holm adjusts, too; 1 on rows" in out
 
 
-def scored_run(name: str, cost_bps: float = 5.0) -> Run:
+def scored_run(name: str, cost_bps: float = 5.0) -> StageRun:
     """A run of evaluate, as an experiment's dvc.lock has it."""
-    return Run({PREDICTIONS: name, LABELS: "labels"}, {}, {"evaluate.cost_bps": cost_bps})
+    return StageRun({PREDICTIONS: name, LABELS: "labels"}, {}, {"evaluate.cost_bps": cost_bps})
 
 
 def test_trials_have_the_names_of_their_experiments():

@@ -18,7 +18,7 @@ from stages.common.errors import InputError, run
 from stages.common.outputs import alone, write_text
 from stages.common.parallel import parallel_map
 from stages.params import check_params, read_params
-from tools.controls.jobs import Job, gather, key, lacking, make_jobs
+from tools.controls.jobs import Job, gather, key, make_jobs, unmeasured
 from tools.controls.market import Values
 from tools.controls.plan import CONTROLS
 from tools.controls.runs import Figures, measure
@@ -39,7 +39,7 @@ def main() -> None:
     folder = CACHE / code_digest()
 
     kept = read_kept(folder)
-    missing = [job for job in (lacking(job, values, kept) for job in jobs) if job.runs]
+    missing = [job for job in (unmeasured(job, values, kept) for job in jobs) if job.runs]
     parallel_map(partial(measure_and_keep, values=values, folder=folder), missing, "controls")
     results = gather(jobs, values, read_kept(folder))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tools.controls.market import Values
 from tools.controls.plan import Line
-from tools.controls.runs import EqualRun, Figures, MarketRun, Run, run_values
+from tools.controls.runs import ControlRun, EqualRun, Figures, MarketRun, run_values
 
 DRAWS = 10  # of two equal forecasts, for each seed of a market: they cost next to nothing
 
@@ -15,7 +15,7 @@ DRAWS = 10  # of two equal forecasts, for each seed of a market: they cost next 
 class Job(NamedTuple):
     """Runs of one market, or of made-up forecasts, and a seed."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[ControlRun, ...]
     seed: int
 
 
@@ -32,21 +32,23 @@ def make_jobs(lines: Iterable[Line], n_seeds: int) -> list[Job]:
     return jobs + [Job(equal, seed) for seed in range(1, DRAWS * n_seeds + 1) if equal]
 
 
-def key(run: Run, seed: int, values: Values) -> str:
+def key(run: ControlRun, seed: int, values: Values) -> str:
     """Changes with whatever a run's figures rest on, but for the code; `values`: those of params.yaml."""
     blocks = run_values(run, values).items()
     settings = {name: block for name, block in blocks if name not in ("task", "fetch")}
     return sha256(json.dumps([repr(run), seed, settings], sort_keys=True).encode()).hexdigest()[:20]
 
 
-def lacking(job: Job, values: Values, kept: Iterable[str]) -> Job:
+def unmeasured(job: Job, values: Values, kept: Iterable[str]) -> Job:
     """The job without the runs whose figures are kept."""
     return Job(tuple(run for run in job.runs if key(run, job.seed, values) not in kept), job.seed)
 
 
-def gather(jobs: Sequence[Job], values: Values, kept: Mapping[str, Figures]) -> dict[Run, list[Figures]]:
+def gather(
+    jobs: Sequence[Job], values: Values, kept: Mapping[str, Figures]
+) -> dict[ControlRun, list[Figures]]:
     """Figures of each run, in the order of seeds, of those seeds that are kept."""
-    results: dict[Run, list[Figures]] = {}
+    results: dict[ControlRun, list[Figures]] = {}
     for runs, seed in jobs:
         for run in runs:
             figures = kept.get(key(run, seed, values))

@@ -9,7 +9,7 @@ from scipy.stats import binomtest, t
 
 from stages.common.bars import Floats
 from tools.controls.market import Market
-from tools.controls.runs import EqualRun, Figures, MarketRun, Run
+from tools.controls.runs import ControlRun, EqualRun, Figures, MarketRun
 
 DRIFTS = (0.05, 0.1, 0.2, 0.3, 0.4)
 MEMORIES = (0.05, 0.1, 0.15, 0.25, 1.0)
@@ -45,11 +45,11 @@ class Line(NamedTuple):
     control: str
     setting: str
     counted: str
-    run: Run
+    run: ControlRun
     figure: Figure
     estimate: Callable[[Floats], Estimate]
     rule: Rule | None = None
-    oracle: Run | None = None
+    oracle: ControlRun | None = None
 
 
 def share(counted: Floats) -> Estimate:

@@ -46,15 +46,15 @@ class EqualRun(NamedTuple):
     memory_hours: int
 
 
-Run = MarketRun | EqualRun
+ControlRun = MarketRun | EqualRun
 
 
-def run_values(run: Run, values: Values) -> Values:
+def run_values(run: ControlRun, values: Values) -> Values:
     """params.yaml as the run has it."""
     return control_values(values, run.market.years if isinstance(run, MarketRun) else 3)
 
 
-def measure(runs: Sequence[Run], seed: int, values: Values) -> list[Figures]:
+def measure(runs: Sequence[ControlRun], seed: int, values: Values) -> list[Figures]:
     """Figures of each run with that seed. `runs`: of one market, or all of equal forecasts."""
     params = check_params(run_values(runs[0], values))
     market_runs = [run for run in runs if isinstance(run, MarketRun)]

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from tools.controls.plan import VISIBLE, Estimate, Line, Rule
-from tools.controls.runs import Figures, Run
+from tools.controls.runs import ControlRun, Figures
 
-Results = Mapping[Run, Sequence[Figures]]
+Results = Mapping[ControlRun, Sequence[Figures]]
 
 HEADER = ["control", "setting", "what is counted", "runs", "result [95 % interval]", "must be", "holds"]
 

@@ -27,7 +27,7 @@ import pandas as pd
 
 from stages.common.errors import InputError, run
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, md5
-from tools.trials.cache import Run, makers_of, read_runs
+from tools.trials.cache import StageRun, makers_of, read_runs
 from tools.trials.known import once, read_known
 from tools.trials.names import names_of, read_experiments, read_head
 from tools.trials.overlap import overlaps, same_test
@@ -74,7 +74,7 @@ def n_overlapping(trials: Sequence[Trial], counted: Sequence[Trial], current: Tr
     return len(overlapping - {trial.forecast for trial in counted})
 
 
-def n_gone(noted: Sequence[Run], trials: Sequence[Trial], counted: Sequence[Trial]) -> tuple[int, int]:
+def n_gone(noted: Sequence[StageRun], trials: Sequence[Trial], counted: Sequence[Trial]) -> tuple[int, int]:
     """Numbers of forecasts whose scores are gone: of the same labels as the counted, and of others.
 
     `noted`: runs that scored a forecast. The same labels have the same test rows; others may have.
@@ -85,7 +85,7 @@ def n_gone(noted: Sequence[Run], trials: Sequence[Trial], counted: Sequence[Tria
     return n_here, len(gone) - n_here
 
 
-def gone_names(experiments: Mapping[str, Run], trials: Sequence[Trial]) -> list[str]:
+def gone_names(experiments: Mapping[str, StageRun], trials: Sequence[Trial]) -> list[str]:
     """The experiments of which no trial is known."""
     known = {trial.identity for trial in trials}
     return [name for name, scoring in experiments.items() if scoring.identity not in known]

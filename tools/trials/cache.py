@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Run:
+class StageRun:
     """A stage's run as DVC notes it: hashes of its inputs and outputs by path, its settings, and when."""
 
     inputs: dict[str, str]
@@ -55,7 +55,7 @@ class Run:
         return self.forecast, frozenset(strategy_of(self.settings).items())
 
 
-Makers = dict[tuple[str, str], list[Run]]  # of an output, by path and hash; newest first
+Makers = dict[tuple[str, str], list[StageRun]]  # of an output, by path and hash; newest first
 
 
 def read_file(path: Path, read: Callable[[Path], T]) -> T:
@@ -92,18 +92,18 @@ def read_figures(path: Path) -> dict[str, float]:
     return test
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> StageRun:
     """A run from its file in the run cache."""
     return run_of(load_yaml(str(path)), path.stat().st_mtime_ns)
 
 
-def run_of(noted: dict[str, Any], noted_ns: int = 0) -> Run:
+def run_of(noted: dict[str, Any], noted_ns: int = 0) -> StageRun:
     """A run as the run cache and dvc.lock alike have it."""
     inputs, outputs = ({file["path"]: file["md5"] for file in noted[kind]} for kind in ("deps", "outs"))
-    return Run(inputs, outputs, flat(noted.get("params", {}).get("params.yaml", {})), noted_ns)
+    return StageRun(inputs, outputs, flat(noted.get("params", {}).get("params.yaml", {})), noted_ns)
 
 
-def read_runs(folder: Path) -> list[Run]:
+def read_runs(folder: Path) -> list[StageRun]:
     """Every stage run that the run cache notes, newest first."""
     # A run that is being noted has such a name until it is whole.
     files = [path for path in folder.glob("*/*/*") if path.is_file() and path.suffix != ".tmp"]
@@ -111,7 +111,7 @@ def read_runs(folder: Path) -> list[Run]:
     return [read_file(path, read_run) for path in files]
 
 
-def noted_trial(repo: Repo, scoring: Run, makers: Makers, here: dict[str, str]) -> Trial | None:
+def noted_trial(repo: Repo, scoring: StageRun, makers: Makers, here: dict[str, str]) -> Trial | None:
     """The trial that a run of evaluate scored; None where its scores are gone, as after `dvc gc`.
 
     `here`: hashes by path of the workspace's results, which will do in place of what the cache had.
@@ -135,7 +135,7 @@ def object_path(repo: Repo, hashed: str) -> Path:
     return Path(repo.cache.local.oid_to_path(hashed))
 
 
-def read_returns(repo: Repo, scoring: Run, by_time: pd.DataFrame) -> pd.DataFrame:
+def read_returns(repo: Repo, scoring: StageRun, by_time: pd.DataFrame) -> pd.DataFrame:
     """Symbol, close_time and return_next at the times of a test, of as many symbols as the cache has."""
     folder = object_path(repo, scoring.inputs["data/labels"])
     listed = read_file(folder, read_listing) if folder.is_file() else {}
@@ -158,7 +158,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path, columns=["close_time", "return_next"])
 
 
-def makers_of(runs: Sequence[Run]) -> Makers:
+def makers_of(runs: Sequence[StageRun]) -> Makers:
     """The runs by what they made; their order is kept."""
     makers: Makers = {}
     for maker in runs:
@@ -167,7 +167,7 @@ def makers_of(runs: Sequence[Run]) -> Makers:
     return makers
 
 
-def origin(scoring: Run, makers: Makers) -> tuple[Settings, dict[str, str]]:
+def origin(scoring: StageRun, makers: Makers) -> tuple[Settings, dict[str, str]]:
     """Settings of all stages, and hashes of the code of those before evaluate."""
     settings: Settings = {}
     code: dict[str, str] = {}
@@ -178,7 +178,7 @@ def origin(scoring: Run, makers: Makers) -> tuple[Settings, dict[str, str]]:
     return settings | scoring.settings, code
 
 
-def lineage(run: Run, makers: Makers) -> Iterator[Run]:
+def lineage(run: StageRun, makers: Makers) -> Iterator[StageRun]:
     """All runs that led to this one, some more than once, and it last.
 
     Of several that made an input alike, the one that shares most else with this run.
@@ -189,6 +189,6 @@ def lineage(run: Run, makers: Makers) -> Iterator[Run]:
     yield run
 
 
-def n_shared(run: Run, maker: Run) -> int:
+def n_shared(run: StageRun, maker: StageRun) -> int:
     """Number of the run's inputs that the maker read or wrote."""
     return len(run.inputs.items() & (maker.inputs | maker.outputs).items())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dvc.repo import Repo
 
 from stages.evaluate.ledger import SCORES, Identity, Trial, file_name, read_trial, write_trial
-from tools.trials.cache import Makers, Run, noted_trial, read_file
+from tools.trials.cache import Makers, StageRun, noted_trial, read_file
 
 
 class Known(NamedTuple):
@@ -20,7 +20,7 @@ class Known(NamedTuple):
 
 
 def read_known(
-    repo: Repo, folder: Path, scorings: Sequence[Run], makers: Makers, here: dict[str, str]
+    repo: Repo, folder: Path, scorings: Sequence[StageRun], makers: Makers, here: dict[str, str]
 ) -> list[Known]:
     """The trials of the ledger, of the run cache, or of both; the workspace's first, then newest first.
 

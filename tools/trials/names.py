@@ -6,13 +6,13 @@ from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 
 from stages.evaluate.ledger import Identity, Trial
-from tools.trials.cache import Run, as_written, run_of
+from tools.trials.cache import StageRun, as_written, run_of
 from tools.workspace import read_lock
 
 Names = dict[Identity, list[str]]
 
 
-def read_experiments(repo: Repo) -> dict[str, Run]:
+def read_experiments(repo: Repo) -> dict[str, StageRun]:
     """Each experiment's run of evaluate by the experiment's name, whichever commit it is of.
 
     Those without one are left out: they are of another version of this project.
@@ -25,13 +25,13 @@ def read_experiments(repo: Repo) -> dict[str, Run]:
     return found
 
 
-def read_head() -> dict[str, Run]:
+def read_head() -> dict[str, StageRun]:
     """The committed run of evaluate, by its name, HEAD; nothing where there is none."""
     scoring = scoring_at("HEAD", "HEAD", "`dvc repro` and a commit")
     return {"HEAD": scoring} if scoring else {}
 
 
-def scoring_at(revision: str, whose: str, remedy: str) -> Run | None:
+def scoring_at(revision: str, whose: str, remedy: str) -> StageRun | None:
     """The run of evaluate that a commit's dvc.lock has, if it has one that scored."""
     lock = read_lock(revision)
     if "evaluate" not in lock:
@@ -41,7 +41,7 @@ def scoring_at(revision: str, whose: str, remedy: str) -> Run | None:
     return scoring if scoring.has_scores else None
 
 
-def names_of(experiments: Mapping[str, Run], trials: Iterable[Trial]) -> Names:
+def names_of(experiments: Mapping[str, StageRun], trials: Iterable[Trial]) -> Names:
     """The names of each trial's experiments; of removed ones, too, where no other has the name now."""
     names: Names = {}
     for name, scoring in experiments.items():
