@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.bars import Ints, stretches
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable
 from stages.featurize.clock import clock_features
 from stages.featurize.momentum import momentum_features
 from stages.featurize.params import FeaturizeParams
@@ -46,8 +46,16 @@ def make_features(
     features = group_columns(candles[enough].reset_index(drop=True), stretch[enough], bar, params)
     names = features.columns.drop("close_time")
     features[names] = features[names].astype(np.float32)
-    finite = np.isfinite(features[names]).all(axis=1)
-    return features[finite].reset_index(drop=True)
+    finite = np.isfinite(features[names])
+    whole = finite.all(axis=1)
+    if not whole.any():
+        n_finite = finite.sum()
+        least = ", ".join(names[n_finite == n_finite.min()])
+        raise InputError(
+            "featurize.groups must give a row in which every column is finite; "
+            f"received {n_finite.min()} finite of {len(features)} values in {printable(least)}."
+        )
+    return features[whole].reset_index(drop=True)
 
 
 def group_columns(

@@ -240,6 +240,21 @@ def test_too_few_candles_are_refused(candles, params):
         features_of(candles.iloc[:33], params)
 
 
+@pytest.mark.parametrize(
+    ("values", "received"),
+    [
+        ({"odd": [np.nan] * 100, "mad": [np.inf] * 100}, "0 finite of 100 values in odd, mad"),
+        ({"odd": [np.nan] * 60 + [1] * 40, "mad": [1] * 60 + [np.inf] * 40}, "40 finite .* in odd"),
+    ],
+)
+def test_a_column_that_leaves_no_row_is_named(candles, params, monkeypatch, values, received):
+    """Not the look-back is told, but whose values are never finite, or the least often."""
+    monkeypatch.setitem(GROUPS, "volume", lambda *_: pd.DataFrame(values, dtype=float))
+
+    with pytest.raises(InputError, match=rf"^featurize.* column is finite; received {received}\.$"):
+        features_of(candles.iloc[:100], params)
+
+
 def test_stretches_too_short_for_a_row_cost_nothing(make_candles, params, monkeypatch):
     """However many there are, no column is computed of them; refused or not, the rows are the same."""
     asked = []
