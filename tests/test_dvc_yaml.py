@@ -230,16 +230,17 @@ def md5(path: Path) -> str:
 
 
 def test_the_lock_is_of_this_code_and_these_parameters():
-    """dvc.lock comes from a run of exactly what is in the working tree; if not, `make repro` mends it."""
+    """dvc.lock comes from a run of exactly what is in the working tree; the assertion says what to do."""
+    mend = "isn't what dvc.lock was run with: run `make repro`, then commit dvc.lock and results/"
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 
     for stage in lock.values():
         for dep in stage["deps"]:
             if dep["path"].startswith("stages/"):
-                assert dep["md5"] == md5(ROOT / dep["path"]), dep["path"]
+                assert dep["md5"] == md5(ROOT / dep["path"]), f"{dep['path']} {mend}"
         for key, value in stage["params"]["params.yaml"].items():
             current = params
             for part in key.split("."):
                 current = current[part]
-            assert value == current, key
+            assert value == current, f"{key} {mend}"
