@@ -27,6 +27,8 @@ CHANGE_NO_OUTPUT = {
 }
 # Those in which settings arrive whole; below, a function is given what it needs.
 TAKE_ALL_SETTINGS = ("__main__.py", "stage.py")
+# Stages that read a section whole which holds a block for each source or task: of these, one counts.
+BY_KEY = [("fetch", "fetch"), ("label", "label"), ("evaluate", "fetch"), ("evaluate", "label")]
 
 
 def files_of(name: str) -> Iterator[Path]:
@@ -60,7 +62,10 @@ def called(tree: ast.AST, name: str) -> Iterator[ast.Call]:
 
 
 def imported(path: Path, task: str, source: str) -> set[Path]:
-    """The project's modules that a module imports, for one task and source, directly or not."""
+    """The project's modules that a module imports, for one task and source, directly or not.
+
+    And what lies beside one of them, and is read by it.
+    """
     found: set[Path] = set()
     todo = [path]
     while todo:
@@ -81,6 +86,8 @@ def imported(path: Path, task: str, source: str) -> set[Path]:
             assert "$" not in name, f"{module} imports {name}: unknown placeholder"
             names.append(name)
         todo += [file for name in names for file in files_of(name)]
+        beside = {module.with_name(template(call.args[0])) for call in called(tree, "with_name")}
+        found |= {file for file in beside if file.is_file()}
     return found
 
 
@@ -141,6 +148,8 @@ def settings_read(path: Path) -> Iterator[str]:
             chains = {ast.unparse(node) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
             for chain in chains:
                 root, _, key = chain.partition(".")
+                if root in whole and key == "model_dump":
+                    yield from Params.model_fields
                 longer = any(other.startswith(f"{chain}.") for other in chains)
                 if root in whole and not longer and key.split(".")[0] in Params.model_fields:
                     yield re.sub(r"^label\.of.*", "label.${task}", key)
@@ -152,9 +161,8 @@ def test_params_are_the_settings_that_a_stage_reads(stage):
     read = {key for name in TAKE_ALL_SETTINGS for key in settings_read(ROOT / "stages" / stage / name)}
     listed = set(STAGES[stage]["params"])
 
-    if stage in {"fetch", "label"}:  # their own section holds a block a source or task: only one counts
-        read = {key for key in read if key.split(".")[0] != stage}
-        listed = {key for key in listed if not key.startswith(f"{stage}.")}
+    by_key = {section for reader, section in BY_KEY if reader == stage}
+    read, listed = ({key for key in keys if key.split(".")[0] not in by_key} for keys in (read, listed))
     for key in read:
         assert any(f"{key}.".startswith(f"{block}.") for block in listed), key
     for block in listed:
@@ -205,18 +213,16 @@ def test_tensorflow_is_imported_in_train_alone():
     assert users == {"train"}
 
 
-@pytest.mark.parametrize(
-    ("stage", "model", "choice", "blocks"),
-    [
-        ("fetch", FetchParams, "fetch.${fetch.source}", {*SOURCES}),
-        ("label", LabelParams, "label.${task}", {*TASKS}),
-    ],
-)
-def test_a_section_with_blocks_is_listed_key_by_key(stage, model, choice, blocks):
+@pytest.mark.parametrize(("stage", "section"), BY_KEY)
+def test_a_section_with_blocks_is_listed_key_by_key(stage, section):
     """Of fetch's and label's sections, every setting counts, and of the blocks the chosen one alone."""
-    expected = {f"{stage}.{key}" for key in model.model_fields if key not in blocks} | {choice}
+    keys, choice, blocks = {
+        "fetch": (FetchParams.model_fields, "fetch.${fetch.source}", {*SOURCES}),
+        "label": (LabelParams.model_fields, "label.${task}", {*TASKS}),
+    }[section]
+    expected = {f"{section}.{key}" for key in keys if key not in blocks} | {choice}
 
-    assert {key for key in STAGES[stage]["params"] if key.startswith(f"{stage}.")} == expected
+    assert {key for key in STAGES[stage]["params"] if key.startswith(f"{section}.")} == expected
 
 
 def md5(path: Path) -> str:

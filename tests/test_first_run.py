@@ -27,7 +27,7 @@ def test_a_stage_says_in_one_line_what_it_did(first_run: FirstRun):
     """Libraries say nothing; the last line is the verdict, and where to read more."""
     log = [line for line in first_run.log.splitlines() if not OF_DVC.match(line)]  # stdout and stderr
 
-    assert [line.partition(":")[0] for line in log] == [*EVERYTHING, "Direction"]
+    assert [line.partition(":")[0] for line in log] == [*EVERYTHING, "Direction on a simulated market"]
     assert log[-1].endswith(" More: results/report.html")
 
 

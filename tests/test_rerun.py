@@ -66,6 +66,7 @@ def test_nothing_reruns_when_nothing_changed(project):
         ({"evaluate.bootstrap": 101}, ["evaluate"]),
         pytest.param({"evaluate.cost_bps": 6.0}, ["evaluate"], marks=pytest.mark.slow),
         pytest.param({"fetch.end": "2022-03-16"}, EVERYTHING, marks=pytest.mark.slow),
+        ({"fetch.max_gap_bars": 47}, ["fetch", "evaluate"]),  # the report names it
         ({"fetch.exchange.name": "kraken"}, []),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
@@ -153,8 +154,8 @@ def test_an_experiment_asks_the_other_question(project):
     assert all(side.strip() not in {"-", ""} for _, *sides in shared for side in sides)
 
     page = project.make("compare", "BASE=HEAD")
-    assert "- HEAD: Direction" in page
-    assert "- this change: Volatility" in page
+    assert "- HEAD: Direction on a simulated market: " in page
+    assert "- this change: Volatility on a simulated market: " in page
     assert "| task" in page
     assert "| test.skill_pct" in page
     assert page.count("| HEAD ") == 2

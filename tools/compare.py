@@ -10,8 +10,10 @@ from pathlib import Path
 
 from stages.common.errors import InputError, printable, run
 from stages.common.task import TASKS
+from stages.evaluate.subject import market_of
 from stages.evaluate.verdict import sentence
 from tools.commands import output_of
+from tools.workspace import WORKSPACE, made_by
 
 METRICS = "results/metrics.json"
 
@@ -23,9 +25,10 @@ def main() -> None:
     base = sys.argv[1]
     if not Path(METRICS).is_file():
         raise InputError(f"{METRICS} must exist: dvc repro or make back brings it; received none.")
-    after = Path(METRICS).read_text(encoding="utf-8")
+    text = Path(METRICS).read_text(encoding="utf-8")
     start = start_of_branch(base)
-    before = output_of("git", "show", f"{start}:{METRICS}")
+    before = verdict(start, output_of("git", "show", f"{start}:{METRICS}"))
+    after = verdict(WORKSPACE, text)
     heading = base.ljust(len(start))
     params, metrics = (
         output_of("dvc", kind, "diff", "--md", start).replace(start, heading)
@@ -51,13 +54,13 @@ def start_of_branch(base: str) -> str:
 
 
 def summary(base: str, before: str, after: str, params: str, metrics: str) -> str:
-    """The page; `before` and `after` are the two metrics files' texts, `params`, `metrics` DVC's tables."""
+    """The page; `before` and `after` are the two verdicts, `params` and `metrics` DVC's tables."""
     return "\n".join(
         [
             "## Verdict",
             "",
-            f"- {base}: {verdict(before)}",
-            f"- this change: {verdict(after)}",
+            f"- {base}: {before}",
+            f"- this change: {after}",
             "",
             "## Parameters",
             "",
@@ -71,10 +74,10 @@ def summary(base: str, before: str, after: str, params: str, metrics: str) -> st
     )
 
 
-def verdict(text: str) -> str:
-    """The sentence of a metrics file: the block beside the shared one names the task."""
+def verdict(revision: str, text: str) -> str:
+    """The sentence of a revision's metrics: the block beside the shared one names the task."""
     metrics = json.loads(text)
-    return sentence(metrics, next(task for task in TASKS if task in metrics))
+    return sentence(metrics, next(task for task in TASKS if task in metrics), market_of(made_by(revision)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ results; and `short`, where the test is too short for verdicts. docs/metrics.md 
 import argparse
 import csv
 import io
-import json
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,8 @@ from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 
 from stages.common.errors import run
-from stages.evaluate.ledger import Settings, flat, settings_of
-from tools.workspace import WORKSPACE, open_repo, read_lock, values_at
+from stages.evaluate.subject import Settings, settings_of, shown
+from tools.workspace import WORKSPACE, made_by, open_repo, values_at
 
 WIDTH = 120
 GAP = "  "
@@ -100,14 +99,6 @@ def unless_changed(row: Row, revision: str) -> Row:
     return replace(row, state="not run", figures={}) if changed else row
 
 
-def made_by(revision: str) -> Settings:
-    """The settings that the stages ran with, as dvc.lock has them."""
-    found: Settings = {}
-    for stage in read_lock(revision).values():
-        found |= flat(stage.get("params", {}).get("params.yaml", {}))
-    return found
-
-
 def in_order(rows: Sequence[Row]) -> list[Row]:
     """Rows by task, then by the settings that they don't share: a grid stays one."""
     keys = differing(rows)
@@ -129,13 +120,6 @@ def differing(rows: Sequence[Row]) -> list[str]:
         for key, value in row.settings.items():
             values.setdefault(key, set()).add(shown(value))
     return [key for key, found in values.items() if len(found) > 1 and key != "task"]
-
-
-def shown(value: Any) -> str:
-    """A setting in one line, without quotes; lists in brackets."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(shown, value))}]"
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, default=str)
 
 
 def cells(rows: Sequence[Row], keys: Sequence[str]) -> tuple[Cells, list[Cells]]:

@@ -10,6 +10,7 @@ from dvc.utils.serialize import parse_yaml
 
 from stages.common.errors import InputError
 from stages.common.settings import UNREADABLE
+from stages.evaluate.subject import Settings, flat
 
 WORKSPACE = "workspace"  # in place of a commit
 
@@ -53,3 +54,11 @@ def read_lock(revision: str) -> dict[str, Any]:
     """The stages in the dvc.lock of a commit or of WORKSPACE, by name."""
     stages = values_at(revision, "dvc.lock").get("stages", {})
     return stages if isinstance(stages, dict) else {}
+
+
+def made_by(revision: str) -> Settings:
+    """The settings that the stages ran with, as dvc.lock has them."""
+    found: Settings = {}
+    for stage in read_lock(revision).values():
+        found |= flat(stage.get("params", {}).get("params.yaml", {}))
+    return found

@@ -9,31 +9,31 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from stages.common.outputs import fresh_folder, write_text
+from stages.common.settings import read_settings
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import scatter, units
 from stages.evaluate.ledger import (
     FORECAST,
     SCORES,
-    Settings,
     Trial,
-    flat,
     ledger_folder,
     market_hashes,
     md5,
-    settings_of,
     write_trial,
 )
 from stages.evaluate.metrics import as_json
 from stages.evaluate.plots import draw, save
 from stages.evaluate.question import question_of
-from stages.evaluate.report import page, subject_of
+from stages.evaluate.report import page
 from stages.evaluate.stage import Evaluation, evaluate
+from stages.evaluate.subject import Settings, facts, flat, market_of, settings_of
 from stages.evaluate.verdict import sentence
 from stages.params import Params, check_unchanged
 from stages.runner import run_stage
 
 CURVES = Path("results/training.csv")
+DEFAULTS = Path(__file__).with_name("defaults.yaml")  # params.yaml as it is committed
 
 
 def main(params: Params) -> None:
@@ -42,6 +42,8 @@ def main(params: Params) -> None:
     labels = dict(read_tables("data/labels"))
     found = evaluate(predictions, labels, dict(read_tables("data/baselines", labels)), params)
     question, metrics = question_of(params.task), found.metrics
+    settings = settings_of(params.model_dump())
+    verdict = sentence(metrics, params.task, market_of(settings))
     pictures = draw(
         found.tables | {"training": read_curves()}, scatter(found.test), question.words, metrics["test"]
     )
@@ -55,14 +57,13 @@ def main(params: Params) -> None:
             save(picture, folder / f"{plot}.png")
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
     write_table("results/by_time.parquet", found.by_time)
-    subject = subject_of(found.test, params.task, params.fetch.timeframe, params.label.horizon)
-    html = page(subject, sentence(metrics, params.task), metrics, found.tables, images)
-    write_text("results/report.html", html)
+    subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))))
+    write_text("results/report.html", page(subject, verdict, metrics, found.tables, images))
     write_text("results/metrics.json", as_json(metrics))
-    remember(found, params)
+    remember(found, settings)
     n_rows = len(predictions) - found.n_lost
     print(f"evaluate: {n_rows:,} rows, {found.n_lost:,} left out for want of a baseline's forecast")
-    print(f"{sentence(metrics, params.task)} More: results/report.html")
+    print(f"{verdict} More: results/report.html")
 
 
 def read_curves() -> pd.DataFrame:
@@ -87,13 +88,13 @@ def settings_of_forecast() -> Settings:
     return {key: value for params in noted for key, value in flat(params).items()}
 
 
-def remember(found: Evaluation, params: Params) -> None:
+def remember(found: Evaluation, settings: Settings) -> None:
     """Enter what was scored into the ledger; where that fails, say so, for the results stand without it."""
     try:
         trial = Trial(
             forecast=tuple(md5(Path(path)) for path in FORECAST),
             scores=tuple(md5(Path(path)) for path in SCORES),
-            settings=settings_of(params.model_dump()) | settings_of_forecast(),
+            settings=settings | settings_of_forecast(),
             code={
                 path.as_posix(): md5(path)
                 for path in sorted(Path("stages").rglob("*.py"))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from stages.common.cache import cache_folder
 from stages.common.outputs import beside
 from stages.common.tables import TIME
+from stages.evaluate.subject import Settings
 
 FORECAST = ("data/predictions.parquet", "data/labels")
 SCORES = ("results/by_time.parquet", "results/metrics.json")
@@ -34,7 +35,6 @@ ENCODING = {
     "column_encoding": {"close_time": "DELTA_BINARY_PACKED", "net_return": "BYTE_STREAM_SPLIT"},
 }
 
-Settings = dict[str, Any]  # by dotted key
 Identity = tuple[tuple[str, ...], frozenset[tuple[str, Any]]]  # of a trial: its forecast and its strategy
 
 
@@ -129,27 +129,6 @@ def md5(path: Path) -> str:
         listed = json.dumps(files, sort_keys=True)
         return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + ".dir"
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def settings_of(params: Settings) -> Settings:
-    """Settings of params.yaml by dotted key, but for the blocks of other tasks and sources."""
-    fetch = params.get("fetch")
-    chosen = (params.get("task"), fetch.get("source") if isinstance(fetch, dict) else None)
-    counted = {
-        name: {key: value for key, value in block.items() if not isinstance(value, dict) or key in chosen}
-        if isinstance(block, dict)
-        else block
-        for name, block in params.items()
-    }
-    return flat(counted)
-
-
-def flat(values: Settings, block: str = "") -> Settings:
-    """Nested settings by their dotted keys."""
-    found: Settings = {}
-    for key, value in values.items():
-        found |= flat(value, f"{block}{key}.") if isinstance(value, dict) else {f"{block}{key}": value}
-    return found
 
 
 def market_hashes(by_time: pd.DataFrame, rows: pd.DataFrame) -> list[list[str]]:

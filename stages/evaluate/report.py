@@ -13,6 +13,8 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2.5rem } img { max-
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums }
 th, td { padding: .15rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
 th:first-child, td:first-child { text-align: left }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; font-size: .9rem }
+dt { color: #666 } dd { margin: 0; overflow-wrap: anywhere }
 .verdict { font-size: 1.15rem; border-left: .3rem solid #0072B2; padding-left: 1rem }
 """
 
@@ -25,13 +27,16 @@ HEADINGS = {
 
 
 def page(
-    subject: str,
+    subject: dict[str, str],
     verdict: str,
     metrics: dict[str, Any],
     tables: dict[str, pd.DataFrame],
     pictures: dict[str, bytes],
 ) -> str:
-    """The page as HTML; `pictures` are PNG files by name, `tables` may hold more than are shown."""
+    """The page as HTML; `subject` as `subject.facts` has it, `pictures` are PNG files by name.
+
+    `tables` may hold more than are shown.
+    """
     shown = [section(heading, table_html(tables[name])) for name, heading in HEADINGS.items()]
     blocks = [section(name, block_html(block)) for name, block in blocks_of(metrics).items()]
     images = [image_html(name, png) for name, png in pictures.items()]
@@ -44,8 +49,8 @@ def page(
             "<title>Barometer</title>",
             f"<style>{STYLE}</style>",
             "<h1>Barometer</h1>",
-            f"<p>{escape(subject)}</p>",
             f'<p class="verdict">{escape(verdict)}</p>',
+            subject_html(subject),
             *images,
             *shown,
             "<p>What each figure means, and what it can't tell: docs/metrics.md.</p>",
@@ -56,20 +61,16 @@ def page(
     )
 
 
-def subject_of(test: pd.DataFrame, task: str, timeframe: str, horizon: int) -> str:
-    """Which question was asked, `horizon` bars ahead, and of which rows."""
-    symbols = ", ".join(sorted(test["symbol"].unique()))
-    first, last = (f"{time:%Y-%m-%d}" for time in (test["close_time"].min(), test["close_time"].max()))
-    return (
-        f"{symbols}: {task} {horizon} bars of {timeframe} ahead, "
-        f"asked at {len(test):,} test rows from {first} to {last}."
-    )
-
-
 def blocks_of(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Each block of metrics.json by its heading; the first has the figures that stand in none."""
     figures = {key: value for key, value in metrics.items() if not isinstance(value, dict)}
     return {"top level": figures} | {key: metrics[key] for key in metrics if key not in figures}
+
+
+def subject_html(subject: dict[str, str]) -> str:
+    """What the page is of, a line a fact."""
+    lines = [f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in subject.items()]
+    return "\n".join(["<dl>", *lines, "</dl>"])
 
 
 def section(heading: str, body: str) -> str:

@@ -6,15 +6,19 @@ SIGNAL = {1: "signal", 0: "no signal", -1: "worse than the naive forecast"}
 EDGE = {1: "an edge", 0: "no edge", -1: "worse than the best baseline"}
 
 
-def sentence(metrics: dict[str, Any], task: str) -> str:
-    """What results/metrics.json says of a task's forecast, with what to beware of."""
+def sentence(metrics: dict[str, Any], task: str, market: str = "") -> str:
+    """What results/metrics.json says of a task's forecast, with what to beware of.
+
+    `market`: in words, as `subject.market_of` has them; nothing where it isn't known.
+    """
     test = metrics["test"]
     verdict = f"{SIGNAL[test['signal']]}, {EDGE[test['edge']]}"
     if test["too_short"]:
         verdict = "not enough test to tell"
     skill, edge = gain(test, "skill", "dm_p"), gain(test, "edge", "edge_dm_p")
     figures = f"Skill over the naive forecast {skill}; edge over the best baseline {edge}."
-    return " ".join([f"{task.capitalize()}: {verdict}. {figures}", *warnings(metrics, task)])
+    subject = f"{task.capitalize()} on {market}" if market else task.capitalize()
+    return " ".join([f"{subject}: {verdict}. {figures}", *warnings(metrics, task)])
 
 
 def gain(test: dict[str, Any], name: str, p: str) -> str:

@@ -13,7 +13,6 @@ from stages.evaluate.ledger import (
     market_hashes,
     md5,
     read_trial,
-    settings_of,
     write_trial,
 )
 
@@ -143,29 +142,6 @@ def test_a_folder_has_dvcs_hash_on_windows_too(tmp_path, monkeypatch):
     monkeypatch.setattr(PurePath, "__lt__", lambda self, other: str(self).lower() < str(other).lower())
 
     assert md5(tmp_path) == expected
-
-
-def test_settings_that_no_stage_reads_are_left_out():
-    """The blocks of the other task and of the other sources; a list is a value."""
-    params = {
-        "task": "volatility",
-        "fetch": {
-            "source": "file",
-            "symbols": ["BTC/USDT"],
-            "file": {"timezone": "UTC"},
-            "exchange": {"name": "x"},
-        },
-        "label": {"horizon": 14, "direction": {"up_atr": 1.5}, "volatility": {"target": "atr"}},
-    }
-
-    assert settings_of(params) == {
-        "task": "volatility",
-        "fetch.source": "file",
-        "fetch.symbols": ["BTC/USDT"],
-        "fetch.file.timezone": "UTC",
-        "label.horizon": 14,
-        "label.volatility.target": "atr",
-    }
 
 
 def test_a_market_has_a_hash_a_day():

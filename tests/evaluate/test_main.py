@@ -67,7 +67,11 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
     metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test", "val", "train", "overfit_gap_pct", task, "baselines"]
     assert "120 left out" in printed
-    assert f"{task.capitalize()}: not enough test to tell" in printed
+    verdict = f"{task.capitalize()} on a simulated market: not enough test to tell"
+    report = (tmp_path / "results/report.html").read_text(encoding="utf-8")
+    assert verdict in printed
+    assert verdict in report
+    assert f"<dd>{'' if task == 'direction' else 'task=volatility, '}evaluate.bootstrap=100</dd>" in report
 
 
 def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypatch):

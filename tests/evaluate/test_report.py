@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from stages.evaluate.report import HEADINGS, page, subject_of
+from stages.evaluate.report import HEADINGS, page
 
 VOID = {"meta", "img", "!doctype"}
 
@@ -35,7 +35,7 @@ def html():
     table = pd.DataFrame({"fold": ["1", "all"], "skill_pct": [1.23456789, float("nan")]})
     metrics = {"test": {"skill_pct": 12.3456789, "n_rows": 12345678}, "overfit_gap_pct": 3.5}
     tables = dict.fromkeys(HEADINGS, table)
-    return page("BTC & ETH", "Direction: p < 0.001", metrics, tables, {"folds": b"\x89PNG"})
+    return page({"symbols": "BTC & ETH"}, "Direction: p < 0.001", metrics, tables, {"folds": b"\x89PNG"})
 
 
 def test_page_needs_no_network(html):
@@ -49,8 +49,8 @@ def test_page_needs_no_network(html):
 
 
 def test_page_says_it_all(html):
-    """Verdict, tables and figures, with what HTML would swallow escaped."""
-    assert "BTC &amp; ETH" in html
+    """Verdict, subject, tables and figures, with what HTML would swallow escaped."""
+    assert "<dt>symbols</dt><dd>BTC &amp; ETH</dd>" in html
     assert "Direction: p &lt; 0.001" in html
     assert "1.235" in html
     for heading in HEADINGS.values():
@@ -64,14 +64,3 @@ def test_page_has_every_figure(html):
     assert [heading or cell for heading, cell in cells] == [
         "top level", "overfit_gap_pct", "3.5", "test", "skill_pct", "12.3457", "n_rows", "12345678",
     ]  # fmt: skip
-
-
-def test_subject_names_the_question_and_its_rows():
-    """A page that is passed on must say by itself what was asked of what."""
-    times = pd.to_datetime(["2024-03-01", "2022-01-03", "2023-01-01"], utc=True)
-    test = pd.DataFrame({"symbol": ["ETH-USDT", "BTC-USDT", "BTC-USDT"], "close_time": times})
-
-    assert subject_of(test, "volatility", "1h", 14) == (
-        "BTC-USDT, ETH-USDT: volatility 14 bars of 1h ahead, "
-        "asked at 3 test rows from 2022-01-03 to 2024-03-01."
-    )

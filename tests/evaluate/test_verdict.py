@@ -43,6 +43,13 @@ def test_verdicts_in_words(signal, edge, verdict):
     assert "[-1.10, 0.42], p < 0.001;" in said
 
 
+def test_a_market_that_is_known_is_named():
+    """Before any verdict, for one on a simulated market is none on a real one."""
+    assert sentence(metrics_of(), "direction", "a simulated market").startswith(
+        "Direction on a simulated market: no signal, no edge. Skill"
+    )
+
+
 def test_a_short_test_has_no_verdict():
     """It would say "no signal" of what can't be known."""
     said = sentence(metrics_of({"too_short": 1}), "direction")

@@ -18,12 +18,11 @@ from stages.evaluate.ledger import (
     SCORES,
     STRATEGY,
     Identity,
-    Settings,
     Trial,
-    flat,
     market_hashes,
     strategy_of,
 )
+from stages.evaluate.subject import Settings, flat
 
 FIGURES = ["skill_pct", "dm_p", "edge_pct", "edge_dm_p", "net_sharpe"]
 

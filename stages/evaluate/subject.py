@@ -1,0 +1,74 @@
+"""What a result is of: its question, its market, and the settings that made it.
+
+Read from params.yaml alone, of which dvc.yaml lists for evaluate whatever any stage reads: of a setting
+that isn't listed, a report would keep the old value, where its change moved no table that evaluate reads.
+"""
+
+import json
+from typing import Any
+
+import pandas as pd
+
+Settings = dict[str, Any]  # by dotted key
+
+
+def settings_of(params: Settings) -> Settings:
+    """Settings of params.yaml by dotted key, but for the blocks of other tasks and sources."""
+    fetch = params.get("fetch")
+    chosen = (params.get("task"), fetch.get("source") if isinstance(fetch, dict) else None)
+    counted = {
+        name: {key: value for key, value in block.items() if not isinstance(value, dict) or key in chosen}
+        if isinstance(block, dict)
+        else block
+        for name, block in params.items()
+    }
+    return flat(counted)
+
+
+def flat(values: Settings, block: str = "") -> Settings:
+    """Nested settings by their dotted keys."""
+    found: Settings = {}
+    for key, value in values.items():
+        found |= flat(value, f"{block}{key}.") if isinstance(value, dict) else {f"{block}{key}": value}
+    return found
+
+
+def market_of(settings: Settings) -> str:
+    """The market in a few words; nothing where the settings don't name its source."""
+    source = settings.get("fetch.source", "")
+    words = {
+        "simulated": "a simulated market",
+        "exchange": settings.get("fetch.exchange.name", source),
+        "file": "candles from files",
+    }
+    return str(words.get(source, source))
+
+
+def facts(test: pd.DataFrame, settings: Settings, defaults: Settings) -> dict[str, str]:
+    """What whoever is sent a report must know of it: question, market, candles, test rows, settings."""
+    source, symbols, timeframe, start, end = (
+        settings[f"fetch.{name}"] for name in ("source", "symbols", "timeframe", "start", "end")
+    )
+    of_source = [key for key in settings if key.startswith(f"fetch.{source}.")]
+    changed = [key for key in settings if settings[key] != defaults.get(key)]
+    first, last = (f"{time:%Y-%m-%d}" for time in (test["close_time"].min(), test["close_time"].max()))
+    return {
+        "question": f"{settings['task']}, {settings['label.horizon']} bars ahead",
+        "market": f"{market_of(settings)} ({listed(of_source, settings)})",
+        "symbols": ", ".join(symbols),
+        "candles": f"{timeframe}, {start} to {end} (exclusive)",
+        "test": f"{len(test):,} rows, {first} to {last}",
+        "settings that differ from the default": listed(changed, settings) or "none",
+    }
+
+
+def listed(keys: list[str], settings: Settings) -> str:
+    """Settings as `-S` of `dvc exp run` takes them."""
+    return ", ".join(f"{key}={shown(settings[key])}" for key in keys)
+
+
+def shown(value: Any) -> str:
+    """A setting in one line, without quotes; lists in brackets."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, default=str)
