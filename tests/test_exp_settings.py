@@ -14,8 +14,10 @@ from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
 from stages.common.errors import InputError
+from stages.common.task import TASKS
 from stages.params import check_params, read_params
 from tests.project import ROOT, Project
+from tests.questions import other_settings
 
 # The program of the only stage: what the models of params.yaml hold.
 READS = """
@@ -34,6 +36,12 @@ STAGE = {
 
 # As it is written behind `-S`, and what is meant; none is what is committed.
 VALUES: dict[str, list[tuple[str, Any]]] = {
+    # Of a task that has none below.
+    **{
+        f"label.{task}.{name}": [(str(value), value)]
+        for task in TASKS
+        for name, value in other_settings(task).items()
+    },
     "task": [("volatility", "volatility"), ("'volatility'", "volatility")],
     "fetch.source": [("exchange", "exchange"), ("file", "file")],
     "fetch.symbols": [
@@ -192,7 +200,7 @@ def test_there_and_back_leaves_params_yaml_as_it_was(params: Path):
         ("train.uniqueness=yes", "should be a valid boolean; received 'yes'."),
         ("train.window=null", "should be a valid integer; received None."),
         ("train.units=1e3", "should be a valid integer; received 1000.0."),
-        ("task=", "must be one of direction, volatility; received ''."),
+        ("task=", f"must be one of {', '.join(TASKS)}; received ''."),
         ("fetch.symbols=BTC/USDT", "should be a valid list; received 'BTC/USDT'."),
         ("fetch.end=2022-02-30", f"{DATE_RULE}; received '2022-02-30'."),
         ("fetch.symbols=[]", "must have at least 1 item; received []."),

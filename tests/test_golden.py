@@ -31,7 +31,7 @@ TOLERANCE = {
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory) -> Path:
-    """A folder in which both tasks have been reproduced from nothing, with their metrics."""
+    """A folder in which all tasks have been reproduced from nothing, with their metrics."""
     folder: Path = tmp_path_factory.mktemp("golden") / "market"
     reproduce(folder, {})
     return folder

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from stages.common.errors import InputError
+from stages.common.task import TASKS
 from stages.params import Params, check_params, check_unchanged, load_params, noted, read_params
 
 ROOT = Path(__file__).parents[1]
@@ -117,9 +118,9 @@ def test_a_section_must_be_a_block(values, block, value):
 
 
 def test_an_unknown_task_is_refused(values):
-    """There are two questions, and the line names both."""
+    """There are so many questions, and the line names them all."""
     change(values, "task", "both")
-    assert refusal(values) == "task must be one of direction, volatility; received 'both'."
+    assert refusal(values) == f"task must be one of {', '.join(TASKS)}; received 'both'."
 
 
 @pytest.mark.parametrize("horizon", [3, 1, 0, -5])

@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.common.task import TASKS
 from tests.project import EVERYTHING, Project
+from tests.questions import other_settings
 
+OF_A_TASK = ["label", "baseline", "evaluate"]
+OTHER_TASKS = [task for task in TASKS if task != "direction"]
 AFTER_LABEL = ["label", "baseline", "train", "evaluate"]
 AFTER_FEATURIZE = ["featurize", "train", "evaluate"]
 AFTER_BASELINE = ["baseline", "train", "evaluate"]
@@ -45,7 +49,10 @@ def test_nothing_reruns_when_nothing_changed(project):
 @pytest.mark.parametrize(
     ("settings", "stages"),
     [
-        ({"label.volatility.target": "true_range"}, []),
+        *(
+            ({f"label.{task}.{name}": value for name, value in other_settings(task).items()}, [])
+            for task in OTHER_TASKS
+        ),
         ({"label.direction.up_atr": 2.0}, AFTER_LABEL),
         pytest.param({"label.horizon": 10}, AFTER_LABEL, marks=pytest.mark.slow),
         pytest.param({"split.warmup_bars": 210}, AFTER_LABEL, marks=pytest.mark.slow),
@@ -114,9 +121,9 @@ def test_what_is_no_input_reruns_nothing(project):
     [
         ("stages/featurize/clock.py", ["featurize"]),
         ("stages/label/direction.py", ["label"]),
-        ("stages/label/volatility.py", []),
         ("stages/baseline/direction.py", ["baseline"]),
-        ("stages/baseline/volatility.py", []),
+        ("stages/evaluate/direction.py", ["evaluate"]),
+        *((f"stages/{stage}/{task}.py", []) for stage in OF_A_TASK for task in OTHER_TASKS),
         ("stages/evaluate/scores.py", ["evaluate"]),
         ("stages/fetch/file/candles.py", []),
         ("stages/fetch/simulated/candles.py", ["fetch"]),

@@ -1,6 +1,6 @@
 """How long the classical forecasts take, on five simulated years of hourly candles.
 
-Under the settings in params.yaml: each baseline of both tasks alone, in this process, then all of a task as
+Under the settings in params.yaml: each baseline of all tasks alone, in this process, then all of a task as
 the stage maps them over processes. Times depend on the machine, so beside them stands their ratio to one
 baseline that is refit by brute force.
 """

@@ -1,6 +1,6 @@
 """The same bytes under settings as different as one machine allows: `python -m tools.verify`.
 
-A tiny market is reproduced from nothing, for both tasks, in a folder a setting: other processor features
+A tiny market is reproduced from nothing, for all tasks, in a folder a setting: other processor features
 for numpy, another BLAS kernel, other numbers of threads and processes, another locale, time zone and hash
 seed. Every file that a stage writes must have the same hash in all of them.
 """

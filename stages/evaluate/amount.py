@@ -18,6 +18,11 @@ def surprise(rows: pd.DataFrame) -> Floats:
     return (np.log(rows["y"]) - rows["naive"]).to_numpy(np.float64)
 
 
+def side(rows: pd.DataFrame) -> Floats:
+    """Always long: how much doesn't say which way; shape (n_rows,)."""
+    return np.ones(len(rows))
+
+
 def calls(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns `actual` and `predicted`: the fifth, "1" (calm) to "5", of its symbol that each is in."""
     symbol = rows["symbol"]
@@ -71,6 +76,24 @@ def bounds(ranked: list[float], misses: float) -> tuple[float, float]:
 def width(_rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
     """Length of each row's interval in logs, 0 where it is empty; shape (n_rows,)."""
     return np.maximum(hi - lo, 0.0)
+
+
+def errors(test: pd.DataFrame) -> dict[str, float]:
+    """The classic figures of a regression, pooled over folds and symbols; 0 where one isn't defined.
+
+    Of amounts that are shares of price: `mae` and `rmse` in basis points of it, `log_mse` in squared logs.
+    `mz_r2`: Mincer and Zarnowitz (1969), of the regression of y on the forecast, so blind to its scale and
+    level.
+    """
+    y, forecast = (test[name].to_numpy(np.float64) for name in ("y", "forecast"))
+    error = forecast - y
+    return {
+        "mae": float(1e4 * np.mean(np.abs(error))),
+        "rmse": float(1e4 * np.sqrt(np.mean(error**2))),
+        "log_mse": float(np.mean((test["score"] - np.log(y)) ** 2)),
+        "r2": float(1 - np.mean(error**2) / y.var()) if y.var() > 0 else 0.0,
+        "mz_r2": squared_correlation(y, forecast),
+    }
 
 
 def squared_correlation(a: Floats, b: Floats) -> float:

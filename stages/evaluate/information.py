@@ -1,4 +1,4 @@
-"""How much a forecast knows, in the one unit that both tasks share: milli-nats a forecast."""
+"""How much a forecast knows, in the one unit that all tasks share: milli-nats a forecast."""
 
 from collections.abc import Callable
 

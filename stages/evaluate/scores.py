@@ -1,4 +1,4 @@
-"""The shared block: the same figures for both tasks.
+"""The shared block: the same figures for all tasks.
 
 Skill: is there anything to know? The model against the naive forecast. Edge: does the model know more
 than the classics? The model against the best baseline, chosen a fold on its validation rows.

@@ -1,4 +1,4 @@
-"""Where train, val and test are cut: at the same instants for all symbols and both tasks."""
+"""Where train, val and test are cut: at the same instants for all symbols and all tasks."""
 
 import pandas as pd
 

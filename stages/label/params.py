@@ -25,7 +25,7 @@ class VolatilityParams(Section):
 
 
 class LabelParams(Section):
-    """One horizon for both tasks, and a block for each: both must always be there."""
+    """One horizon for all tasks, and a block for each: all must always be there."""
 
     horizon: int = Field(le=100_000)  # two months of minutes; each bar of it takes a pass over all rows
     direction: DirectionParams

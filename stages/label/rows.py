@@ -1,4 +1,4 @@
-"""A symbol's labels: which rows there are is the same for both tasks, what they hold is the task's own."""
+"""A symbol's labels: which rows there are is the same for all tasks, what they hold is the task's own."""
 
 import numpy as np
 import pandas as pd

@@ -9,6 +9,7 @@ import pytest
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import make_rows
 from stages.common.bars import Floats, Ints, atr, bar_length, stretches, true_range
+from stages.common.task import TASKS
 
 HOUR = bar_length("1h")
 HORIZON, BRIDGE, WARMUP = 14, 3, 730
@@ -64,6 +65,14 @@ def direction_labels(candles: pd.DataFrame) -> pd.DataFrame:
     end = t + 1 + t * 7 % HORIZON
     close = candles["close"].to_numpy()
     return label_table(candles, t, (close[end] > close[t]).astype(np.float64), end)
+
+
+@pytest.fixture
+def make_labels() -> Callable[[str, pd.DataFrame], pd.DataFrame]:
+    """`make_labels(task, candles)`: of classes, or else of amounts."""
+    return lambda task, candles: (
+        direction_labels(candles) if TASKS[task].classes else volatility_labels(candles)
+    )
 
 
 @pytest.fixture

@@ -6,31 +6,20 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.baseline.stage import forecasters
+from tests.questions import QUESTIONS
 
-QUESTIONS = [
-    ("volatility", {"target": "atr"}),
-    ("volatility", {"target": "true_range"}),
-    ("direction", {"timeout": "sign"}),
-    ("direction", {"timeout": "zero"}),
-]
 PRICES = ["open", "high", "low", "close"]
 
 
 @pytest.fixture
-def forecasts_of(make_volatility_labels, make_true_range_labels, make_direction_labels, rows_of, params):
+def forecasts_of(make_labels, rows_of, params):
     """`forecasts_of(candles, question)`: every column, a row a candle, those without a label too."""
-    labels_of = {
-        "atr": make_volatility_labels,
-        "true_range": make_true_range_labels,
-        "sign": make_direction_labels,
-        "zero": make_direction_labels,
-    }
 
     def run(candles, question):
-        task, settings = question
-        (kind,) = settings.values()
-        rows = rows_of(candles, labels_of[kind](candles))
-        columns = {name: column(rows, params) for name, column in forecasters(task, settings).items()}
+        task, settings = QUESTIONS[question]
+        rows = rows_of(candles, make_labels(task, candles))
+        made = forecasters(task, settings.model_dump())
+        columns = {name: column(rows, params) for name, column in made.items()}
         return pd.DataFrame({"close_time": rows["close_time"]} | columns)
 
     return run

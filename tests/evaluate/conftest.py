@@ -36,7 +36,7 @@ def made_up(
 ) -> Inputs:
     """Two folds of 150 test and 100 val times; the model foretells a share `knowledge` of what can be.
 
-    direction: logit p of y is 2 z; volatility: ln y is -5 + .5 z + noise; the model's delta is that
+    Of classes logit p of y is 2 z, of amounts ln y is -5 + .5 z + noise; the model's delta is that
     share of the part with z. The second baseline knows a tenth of it.
     """
     rng = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ def made_up(
     times = pd.date_range("2022-01-03 01:00", periods=n_times, freq="h", tz="UTC", unit="ms")
     for symbol in symbols:
         z, noise = rng.standard_normal(n_times), 0.2 * rng.standard_normal(n_times)
-        if task == "direction":
+        if TASKS[task].classes:
             y = (rng.random(n_times) < 1 / (1 + np.exp(-2 * z))).astype(float)
             naive, part, second = np.full(n_times, 0.5), 2 * z, "base_rate_90d"
         else:

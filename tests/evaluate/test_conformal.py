@@ -20,7 +20,6 @@ Floats = NDArray[np.float64]
 HOUR = pd.Timedelta(hours=1)
 HORIZON = 14 * HOUR
 QUARTER = np.timedelta64(90, "D")
-GAMMA = {"direction": direction.GAMMA, "volatility": volatility.GAMMA}
 N_VAL, N_TEST = 1000, 3000
 
 
@@ -36,7 +35,7 @@ def table(
     """Hourly rows, a thousand of val and then test; ln y is known + chance, or P(up) has logit known."""
     times = pd.Series(pd.date_range("2022-01-03 01:00", periods=len(known), freq="h", tz="UTC", unit="ms"))
     rows = pd.DataFrame({"symbol": symbol, "close_time": times, "fold": fold, "score": known})
-    y = np.exp(known + chance) if task == "volatility" else (chance < expit(known)).astype(np.float64)
+    y = (chance < expit(known)).astype(np.float64) if TASKS[task].classes else np.exp(known + chance)
     role = np.where(np.arange(len(known)) < N_VAL, "val", "test")
     forecast = TASKS[task].inverse(known)
     ends = times + horizon * HOUR
@@ -46,8 +45,8 @@ def table(
 def honest(task: str, n_rows: int = N_VAL + N_TEST, seed: int = 1, **about: Any) -> pd.DataFrame:
     """Rows of a forecast that is as good as it says, whose errors are independent."""
     rng = np.random.default_rng(seed)
-    known = (0.4 if task == "volatility" else 1.0) * rng.standard_normal(n_rows)
-    chance = 0.3 * rng.standard_normal(n_rows) if task == "volatility" else rng.random(n_rows)
+    known = (1.0 if TASKS[task].classes else 0.4) * rng.standard_normal(n_rows)
+    chance = rng.random(n_rows) if TASKS[task].classes else 0.3 * rng.standard_normal(n_rows)
     return table(task, known, chance, **about)
 
 
@@ -67,23 +66,24 @@ def textbook(rows: pd.DataFrame, task: str) -> pd.DataFrame:
     rows = rows.sort_values("close_time")
     close, end = rows["close_time"].tolist(), rows["label_end"].tolist()
     p, residual = rows["forecast"].to_numpy(), (np.log(rows["y"] + 1e-300) - rows["score"]).to_numpy()
-    misfit = residual if task == "volatility" else np.where(rows["y"] == 1, 1 - p, p)
+    classes = TASKS[task].classes
+    misfit = np.where(rows["y"] == 1, 1 - p, p) if classes else residual
     had_set, covered, width = [False] * len(rows), [False] * len(rows), [0.0] * len(rows)
-    alpha, heard = 0.1, set()
+    alpha, gamma, heard = 0.1, question_of(task).gamma, set()
     for t in range(len(rows)):
         news = [i for i in range(t) if end[i] <= close[t] and i not in heard]
         for i in sorted(news, key=lambda i: (end[i], close[i])):
             heard.add(i)
             if had_set[i]:
-                alpha += GAMMA[task] * (0.1 - (0 if covered[i] else 1))
+                alpha += gamma * (0.1 - (0 if covered[i] else 1))
         since = close[t] - pd.Timedelta(days=90)
         past = sorted(misfit[i] for i in range(t) if end[i] <= close[t] and close[i] > since)
         n, had_set[t] = len(past), len(past) > 0
-        if task == "volatility" and past and alpha < 1:
+        if not classes and past and alpha < 1:
             lower, upper = np.floor((n + 1) * alpha / 2), np.ceil((n + 1) * (1 - alpha / 2))
             lo, hi = past[max(int(lower), 1) - 1], past[min(int(upper), n) - 1]
             covered[t], width[t] = lo <= misfit[t] <= hi, hi - lo
-        elif task == "volatility":
+        elif not classes:
             covered[t] = alpha < 1 and misfit[t] == 0
         else:
             rank = int(np.ceil((n + 1) * (1 - alpha)))
@@ -101,10 +101,10 @@ def test_nine_of_ten_are_covered_where_errors_are_exchangeable(task):
 
     assert figures["coverage_90_pct"] == pytest.approx(90, abs=300 * np.sqrt(0.09 / N_TEST))
     assert 84 < figures["worst_30d_pct"] < figures["coverage_90_pct"]
-    if task == "volatility":
-        assert figures["width"] == pytest.approx(2 * 1.645 * 0.3, rel=0.05)
-    else:
+    if TASKS[task].classes:
         assert 1 < figures["width"] < 2
+    else:
+        assert figures["width"] == pytest.approx(2 * 1.645 * 0.3, rel=0.05)
 
 
 @pytest.mark.parametrize("shift", [4.0, 0.25])
@@ -191,7 +191,7 @@ def test_sets_ignore_labels_that_have_not_ended(task):
     now = rows["close_time"].iloc[2500]
     later = rows["label_end"] > now
     other = rows.copy()
-    other.loc[later, "y"] = np.exp(2) * rows["y"] ** -3 if task == "volatility" else 1 - rows["y"]
+    other.loc[later, "y"] = 1 - rows["y"] if TASKS[task].classes else np.exp(2) * rows["y"] ** -3
 
     first, second = found(rows, task), found(other, task)
     up_to_now, ended = rows["close_time"] <= now, ~later
@@ -273,7 +273,7 @@ def test_a_better_forecast_has_narrower_sets_not_more_coverage(task):
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(("n_val", "horizon"), [(0, 14), (5, 14), (30, 24 * 91)])
 def test_figures_are_finite_where_val_is_short(task, n_val, horizon):
-    """Before any label has ended: both outcomes for direction, the forecast alone for volatility."""
+    """Before any label has ended: both of two outcomes, or of amounts the forecast alone."""
     rows = honest(task, n_rows=400, horizon=horizon)
     rows["role"] = np.where(np.arange(len(rows)) < n_val, "val", "test")
 
@@ -281,8 +281,8 @@ def test_figures_are_finite_where_val_is_short(task, n_val, horizon):
 
     assert sets.index.tolist() == list(range(n_val, 400))
     unheard = sets.iloc[: horizon - n_val]
-    assert (unheard["covered"] == (task == "direction")).all()
-    assert (unheard["width"] == (2 if task == "direction" else 0)).all()
+    assert (unheard["covered"] == TASKS[task].classes).all()
+    assert (unheard["width"] == (2 if TASKS[task].classes else 0)).all()
     assert np.isfinite(list(coverage_block(rows, sets, HOUR).values())).all()
 
 

@@ -79,7 +79,7 @@ def test_scatter_shows_two_thousand_rows_at_most(n_rows, n_shown):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_tables_have_the_same_names_and_columns_for_both_tasks(compared, make_inputs, task):
+def test_tables_have_the_same_names_and_columns_for_all_tasks(compared, make_inputs, task):
     """`dvc plots diff` drops a revision whose file or columns are called otherwise."""
     rows, _ = compared(make_inputs(task), task)
     test = rows[rows["role"] == "test"]

@@ -35,8 +35,12 @@ def tables_of(page: str) -> dict[str, list[list[str]]]:
 
 @pytest.fixture(scope="module")
 def tables():
-    """The tables of docs/metrics.md."""
-    return tables_of((ROOT / "docs/metrics.md").read_text(encoding="utf-8"))
+    """The tables of docs/metrics.md, and of each task's page."""
+    pages = [ROOT / "docs/metrics.md", *(ROOT / f"docs/metrics/{task}.md" for task in TASKS)]
+    found = [tables_of(page.read_text(encoding="utf-8")) for page in pages]
+    headings = [heading for tables in found for heading in tables]
+    assert len(set(headings)) == len(headings)
+    return {heading: rows for tables in found for heading, rows in tables.items()}
 
 
 @pytest.fixture
@@ -65,18 +69,18 @@ def test_every_row_says_all(tables):
         assert len(set(keys)) == len(keys)
 
 
-def test_page_explains_what_is_written_and_nothing_else(explained, run):
+def test_pages_explain_what_is_written_and_nothing_else(explained, run):
     """Every key of metrics.json has its row under its block, whichever the task."""
     task, _, metrics = run
 
-    assert sorted(explained("Top level")) == sorted({*metrics, *TASKS})
+    assert sorted(explained("Top level")) == sorted(metrics.keys() - {task})
     assert sorted(explained(*TEST_PARTS)) == sorted(metrics["test"])
     assert explained("val and train") == list(metrics["val"]) == list(metrics["train"])
     assert explained(task) == list(metrics[task])
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_page_explains_every_baseline(explained, task):
+def test_pages_explain_every_baseline(explained, task):
     """Each forecast of the task's table in baseline, for they are the keys of `baselines`."""
     settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["label"][task]
     baselines = baselines_of(task).baselines(**settings)
@@ -84,7 +88,7 @@ def test_page_explains_every_baseline(explained, task):
     assert sorted(explained(f"Baselines of {task}")) == sorted(baselines)
 
 
-def test_page_explains_every_file(explained):
+def test_pages_explain_every_file(explained):
     """Whatever else evaluate leaves in results/, and train's curves."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     plots = [*stages["evaluate"]["plots"], *stages["train"]["plots"]]
@@ -96,7 +100,7 @@ def test_page_explains_every_file(explained):
     assert sorted(explained("Files")) == sorted(Path(path).name for path in paths)
 
 
-def test_page_explains_every_column(explained, run):
+def test_pages_explain_every_column(explained, run):
     """Columns of the tables that are no key of metrics.json."""
     _, found, metrics = run
     columns = {name for table in [*found.tables.values(), found.by_time] for name in table.columns}
@@ -104,7 +108,12 @@ def test_page_explains_every_column(explained, run):
     assert sorted(explained("Columns")) == sorted(columns - {*metrics["test"], *NAMES})
 
 
-def test_page_has_no_other_tables(tables):
+def test_each_task_has_a_page_and_each_page_a_task():
+    """What is a task's own isn't explained where all tasks' figures are."""
+    assert {page.stem for page in (ROOT / "docs/metrics").iterdir()} == {*TASKS}
+
+
+def test_pages_have_no_other_tables(tables):
     """Each table is one of those that are held against the code above."""
     checked = {"Top level", *TEST_PARTS, "val and train", "Files", "Columns"}
 

@@ -117,7 +117,7 @@ def test_densities_of_test_rows_are_fitted_on_val_alone(rows_and_best, task):
     question = question_of(task)
     last = rows["role"].eq("test") & (rows["close_time"] > rows["close_time"].max() - pd.Timedelta("90h"))
     changed = last | (rows["role"] == "train")
-    other = rows.assign(y=rows["y"].mask(changed, 1 - rows["y"] if task == "direction" else 3 * rows["y"]))
+    other = rows.assign(y=rows["y"].mask(changed, 1 - rows["y"] if TASKS[task].classes else 3 * rows["y"]))
 
     first, second = (question.log_density(table, table["score"].to_numpy()) for table in (rows, other))
 

@@ -49,7 +49,7 @@ def direction_run(compared, make_inputs):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_both_tasks_have_the_same_keys_and_numbers_in_all(compared, make_inputs, judged, task):
+def test_all_tasks_have_the_same_keys_and_numbers_in_all(compared, make_inputs, judged, task):
     """`metrics diff` lines them up; not one may be NaN."""
     block = judged(*compared(make_inputs(task), task), task).test
 

@@ -165,7 +165,7 @@ def test_each_fold_has_a_best_baseline_of_its_own(compared, make_inputs):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_both_tasks_have_the_same_keys_all_finite(compared, make_inputs, task):
+def test_all_tasks_have_the_same_keys_all_finite(compared, make_inputs, task):
     """`metrics diff` lines them up; not one may be NaN."""
     rows, losses = compared(make_inputs(task), task)
     block = block_of_test(rows, losses, task)

@@ -10,7 +10,7 @@ from tools.verify import reproduce
 
 
 def main() -> None:
-    """Reproduce both tasks from nothing, and keep their metrics."""
+    """Reproduce all tasks from nothing, and keep their metrics."""
     with TemporaryDirectory() as folder:
         market = Path(folder) / "market"
         reproduce(market, {})

@@ -1,5 +1,5 @@
 import re
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
 from stages.common.tables import read_table, read_tables, write_table
+from stages.common.task import TASKS
 from stages.label.__main__ import main
 from stages.params import load_params
 from tests.conftest import random_candles
+from tests.questions import other_settings
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 SMALL: dict[str, dict[str, Any]] = {
@@ -66,38 +68,34 @@ def test_label_writes_a_table_a_symbol_and_the_folds(capsys):
     assert "lost: 80 warm-up, 12 horizon, 0 gap, 0 flat" in summary
 
 
-@pytest.mark.parametrize("task", ["direction", "volatility"])
-def test_equal_input_gives_equal_bytes_whatever_the_other_task_is_set_to(task):
-    """A second run, with the other task's block edited, rewrites the same files."""
+@pytest.mark.parametrize("task", TASKS)
+def test_equal_input_gives_equal_bytes_whatever_the_other_tasks_are_set_to(task):
+    """A second run, with the other tasks' blocks edited, rewrites the same files."""
     write_params(task=task)
     main(load_params())
     before = labels_as_bytes()
 
-    others = {
-        "direction": {"volatility": {"target": "true_range"}},
-        "volatility": {"direction": {"up_atr": 3.0, "down_atr": 0.5, "timeout": "zero"}},
-    }
-    write_params(task=task, label=others[task])
+    write_params(task=task, label={other: other_settings(other) for other in TASKS if other != task})
     main(load_params())
 
     assert labels_as_bytes() == before
 
 
-def test_both_tasks_have_the_same_rows_and_folds():
+def test_all_tasks_have_the_same_rows_and_folds():
     """Switching the task changes what is asked, neither of whom nor when."""
     tables = []
-    for task in ("direction", "volatility"):
+    for task in TASKS:
         write_params(task=task)
         main(load_params())
         tables.append((read_table("data/labels/BTC-USDT.parquet"), read_table("data/folds.parquet")))
 
-    (direction, folds), (volatility, same_folds) = tables
-    assert_frame_equal(direction[["close_time"]], volatility[["close_time"]], check_exact=True)
-    assert_frame_equal(folds, same_folds, check_exact=True)
-    assert not pd.Series.equals(direction["y"], volatility["y"])
+    for (labels, folds), (others, same_folds) in combinations(tables, 2):
+        assert_frame_equal(labels[["close_time"]], others[["close_time"]], check_exact=True)
+        assert_frame_equal(folds, same_folds, check_exact=True)
+        assert not pd.Series.equals(labels["y"], others["y"])
 
 
-@pytest.mark.parametrize("task", ["direction", "volatility"])
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("scheme", ["walk_forward", "holdout"])
 def test_no_label_of_a_role_reaches_the_next_one(task, scheme):
     """In what was written, max(label_end of train) < min(time of val), and likewise of val and test."""
@@ -199,7 +197,7 @@ def test_labels_of_a_single_class_are_told(capsys, growth, y):
     assert told == [f"label: BTC-USDT: every y is {y}, so nothing is left to forecast"]
 
 
-@pytest.mark.parametrize("task", ["direction", "volatility"])
+@pytest.mark.parametrize("task", TASKS)
 def test_nothing_is_told_of_labels_that_differ(capsys, task):
     """The summary is all."""
     write_params(task=task)

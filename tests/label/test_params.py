@@ -2,13 +2,10 @@ import pytest
 
 from stages.common.errors import InputError
 from stages.params import check_params, read_params
+from tests.questions import SHIPPED
 
 BARRIERS = {"up_atr": 1.5, "down_atr": 1.5, "timeout": "sign"}
-LABEL = {
-    "horizon": 14,
-    "direction": BARRIERS,
-    "volatility": {"target": "atr"},
-}
+LABEL = SHIPPED.label.model_dump()
 SPLIT = {
     "scheme": "walk_forward",
     "folds": 4,

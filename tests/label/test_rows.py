@@ -5,9 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stages.label.params import DirectionParams, LabelParams, SplitParams, VolatilityParams
+from stages.common.task import TASKS
+from stages.label.params import SplitParams
 from stages.label.rows import LOST, label_candles
 from tests.conftest import random_candles
+from tests.questions import QUESTIONS, SHIPPED, other_settings
 
 BAR = pd.Timedelta(hours=1)
 HORIZON = 6
@@ -16,22 +18,13 @@ SPLIT = SplitParams(
     scheme="walk_forward", folds=2, test_bars=50, val_bars=50, warmup_bars=WARMUP, bridge_bars=3
 )
 PRICES = ["open", "high", "low", "close"]
-QUESTIONS = [  # task, time-out, target
-    ("direction", "sign", "atr"),
-    ("direction", "zero", "atr"),
-    ("volatility", "sign", "atr"),
-    ("volatility", "sign", "true_range"),
-]
 
 
-def label(candles: pd.DataFrame, task="direction", timeout="sign", target="atr", warmup=WARMUP):
-    """The labels of one symbol and its lost rows, under this file's settings."""
+def label(candles: pd.DataFrame, question="direction", warmup=WARMUP, others=None):
+    """The labels of one symbol and its lost rows, under this file's settings and `others` of `label`."""
+    task, settings = QUESTIONS[question]
     split = SPLIT.model_copy(update={"warmup_bars": warmup})
-    params = LabelParams(
-        horizon=HORIZON,
-        direction=DirectionParams(up_atr=1.5, down_atr=1.5, timeout=timeout),
-        volatility=VolatilityParams(target=target),
-    )
+    params = SHIPPED.label.model_copy(update={"horizon": HORIZON, task: settings} | (others or {}))
     return label_candles(candles, task, BAR, params, split)
 
 
@@ -53,7 +46,7 @@ def test_labels_keep_the_contract_of_their_table(make_candles, question):
     """Columns, types, order and ranges are what later stages rely on, gaps and flat hours included."""
     candles = flatten(make_candles(600, missing=[100, 101, *range(300, 320)]), 450, 480)
 
-    labels, _ = label(candles, *question)
+    labels, _ = label(candles, question)
 
     times, numbers = ["close_time", "label_end"], ["y", "weight", "return_to_end", "atr", "return_next"]
     assert list(labels) == ["close_time", "y", "label_end", "weight", "return_to_end", "atr", "return_next"]
@@ -64,20 +57,16 @@ def test_labels_keep_the_contract_of_their_table(make_candles, question):
     assert np.isfinite(labels[numbers]).all(axis=None)
     assert labels["weight"].between(0, 1, inclusive="right").all()
     assert (labels["atr"] > 0).all()
-    span = labels["label_end"] - labels["close_time"]
-    if question[0] == "direction":
-        assert set(labels["y"]) == {0.0, 1.0}
-        assert span.between(BAR, HORIZON * BAR).all()
-    else:
-        assert (labels["y"] > 0).all()
-        assert (span == HORIZON * BAR).all()
+    assert (labels["label_end"] - labels["close_time"]).between(BAR, HORIZON * BAR).all()
+    task, _ = QUESTIONS[question]
+    assert set(labels["y"]) == {0.0, 1.0} if TASKS[task].classes else (labels["y"] > 0).all()
 
 
-def test_rows_are_the_same_for_both_tasks_and_all_targets(make_candles):
+def test_rows_are_the_same_for_all_questions(make_candles):
     """What is asked changes y, its end and the return until then, never which rows there are."""
     candles = flatten(make_candles(600, missing=[100, 101, *range(300, 320)]), 450, 480)
 
-    (first, lost), *others = (label(candles, *question) for question in QUESTIONS)
+    (first, lost), *others = (label(candles, question) for question in QUESTIONS)
 
     for labels, lost_too in others:
         shared = ["close_time", "atr", "return_next"]
@@ -101,7 +90,7 @@ def test_labels_measure_from_the_close_of_their_row(make_candles):
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_weights_share_out_the_bars_that_labels_last(make_candles, question):
     """Weights times the labels' own lengths add up to the bars that any label covers."""
-    labels, _ = label(make_candles(200, missing=range(90, 110)), *question)
+    labels, _ = label(make_candles(200, missing=range(90, 110)), question)
     bars = (labels["label_end"] - labels["close_time"]) // BAR
     covered = {
         start + ahead * BAR
@@ -112,7 +101,11 @@ def test_weights_share_out_the_bars_that_labels_last(make_candles, question):
     np.testing.assert_allclose(np.sum(labels["weight"] * bars), len(covered))
 
 
-@given(seed=st.integers(0, 20), cut=st.integers(WARMUP + HORIZON, 140), question=st.sampled_from(QUESTIONS))
+@given(
+    seed=st.integers(0, 20),
+    cut=st.integers(WARMUP + HORIZON, 140),
+    question=st.sampled_from(list(QUESTIONS)),
+)
 @settings(max_examples=40, deadline=None)
 def test_labels_never_reach_past_their_label_end(seed, cut, question):
     """Changing all candles after a label's end changes nothing of it, its weight included."""
@@ -123,7 +116,7 @@ def test_labels_never_reach_past_their_label_end(seed, cut, question):
 
     labels, shocked_labels = (
         table[table["label_end"] <= known]
-        for table, _ in (label(candles, *question), label(shocked, *question))
+        for table, _ in (label(candles, question), label(shocked, question))
     )
 
     assert len(labels) > 0
@@ -177,38 +170,35 @@ def test_flat_hours_have_no_rows(make_candles):
 @given(
     n_bars=st.integers(1, 150),
     missing=st.sets(st.integers(0, 149), max_size=20),
-    question=st.sampled_from(QUESTIONS),
+    question=st.sampled_from(list(QUESTIONS)),
 )
 @settings(max_examples=40, deadline=None)
 def test_every_candle_is_a_row_or_is_counted_as_lost(n_bars, missing, question):
     """Rows and lost rows add up to the candles, however few and torn these are."""
     candles = random_candles(150, missing=sorted(missing)).head(n_bars)
 
-    labels, lost = label(candles, *question)
+    labels, lost = label(candles, question)
 
     assert tuple(lost) == LOST
     assert len(labels) + sum(lost.values()) == len(candles)
 
 
-@pytest.mark.parametrize(
-    ("task", "one", "other"),
-    [
-        ("direction", ("sign", "atr"), ("sign", "true_range")),
-        ("volatility", ("sign", "atr"), ("zero", "atr")),
-    ],
-)
-def test_one_tasks_settings_mean_nothing_to_the_other(candles, task, one, other):
+@pytest.mark.parametrize("task", TASKS)
+def test_one_tasks_settings_mean_nothing_to_the_others(candles, task):
     """Direction ignores the target of volatility, which ignores what a time-out counts as."""
-    assert_frame_equal(label(candles, task, *one)[0], label(candles, task, *other)[0], check_exact=True)
+    others = {
+        other: SHIPPED.label.of(other).model_copy(update=other_settings(other))
+        for other in TASKS
+        if other != task
+    }
+    assert_frame_equal(label(candles, task)[0], label(candles, task, others=others)[0], check_exact=True)
 
 
-@pytest.mark.parametrize(
-    ("task", "one", "other"),
-    [
-        ("direction", ("sign", "atr"), ("zero", "atr")),
-        ("volatility", ("sign", "atr"), ("sign", "true_range")),
-    ],
-)
-def test_a_tasks_own_settings_change_its_targets(candles, task, one, other):
+@pytest.mark.parametrize("task", TASKS)
+def test_each_of_a_tasks_own_settings_changes_its_targets(candles, task):
     """Another time-out rule gives another direction, another target another volatility."""
-    assert (label(candles, task, *one)[0]["y"] != label(candles, task, *other)[0]["y"]).any()
+    shipped = SHIPPED.label.of(task)
+    expected = label(candles, task)[0]["y"]
+    for name, value in other_settings(task).items():
+        changed = {task: shipped.model_copy(update={name: value})}
+        assert (label(candles, task, others=changed)[0]["y"] != expected).any(), name

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from stages.common.errors import InputError
+from stages.common.task import TASKS
 from tools.check import HOPELESS, check_memory, main
 
 ROOT = Path(__file__).parents[2]
@@ -42,14 +43,14 @@ def test_the_committed_parameters_pass(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("task", "directoin", ["task", "direction, volatility", "'directoin'"]),
+        ("task", "directoin", ["task", ", ".join(TASKS), "'directoin'"]),
         ("fetch.source", "exchagne", ["fetch.source", "'simulated', 'exchange' or 'file'", "'exchagne'"]),
         ("fetch.end", "2022-03-01", ["fetch.start to fetch.end", "label.horizon", "1416 bars"]),
         ("fetch.end", "9999-12-31T23:59:59-10:00", ["fetch.end", "ISO date", "9999"]),
         ("fetch.timeframe", "9999999999w", ["fetch.timeframe", "9999999999w"]),
         ("fetch.symbols", ["btc/usdt", "BTC/USDT"], ["fetch.symbols", "once", "btc/usdt"]),
         ("fetch.symbols", ["B*C/U?D"], ["fetch.symbols", "BASE/QUOTE", "B*C/U?D"]),
-        ("task", ["direction"], ["task", "direction, volatility", "['direction']"]),
+        ("task", ["direction"], ["task", ", ".join(TASKS), "['direction']"]),
         ("split.bridge_bars", 10**18, ["split.bridge_bars", "10000"]),
         ("fetch.end", "2021-01-01", ["fetch.end", "fetch.start", "2021-01-01"]),
         ("label.horizon", 3, ["label.horizon", "at least 4", "3"]),

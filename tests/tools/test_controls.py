@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from stages.common.errors import InputError
+from stages.common.task import TASKS
 from stages.evaluate.significance import MIN_BLOCKS, full_block_bars
 from stages.params import check_params, read_params
 from tools.controls import __main__ as controls
@@ -344,7 +345,7 @@ def test_the_controls_in_short(values):
     quick = values | {"train": values["train"] | {"epochs": 4}}
     null, usual, drifting = Market(volatility_memory=0.0), Market(), Market(drift_signal=0.4)
     asked = {
-        null: [("direction", "network"), ("volatility", "network")],
+        null: [(task, "network") for task in TASKS],
         usual: [("direction", "volatility alone"), ("direction", "network"), ("volatility", "network")],
         drifting: [("direction", "oracle"), ("direction", "network")],
         Market(late_scale=2.0): [("volatility", "har_hour_of_week")],
@@ -358,7 +359,7 @@ def test_the_controls_in_short(values):
     }
 
     signals = {name: figures["signal"] for name, figures in found.items()}
-    assert max(signals[null, "direction", "network"], signals[null, "volatility", "network"]) <= 0
+    assert max(signals[null, task, "network"] for task in TASKS) <= 0
     assert max(signals[usual, "direction", model] for model in ("volatility alone", "network")) <= 0
     assert signals[usual, "volatility", "network"] == 1
     assert signals[drifting, "direction", "oracle"] == signals[drifting, "direction", "network"] == 1

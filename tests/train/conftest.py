@@ -49,7 +49,7 @@ def tiny_rows(task: str, signal: float) -> pd.DataFrame:
     """Rows whose y follows the first feature of their own row and of the row before."""
     table, rng = tiny_table().astype(np.float64), np.random.default_rng(2)
     told = signal * (table[:, 0] + np.roll(table[:, 0], 1))
-    if task == "direction":
+    if TASKS[task].classes:
         y = (rng.random(N_ROWS) < 1 / (1 + np.exp(-told))).astype(np.float64)
         offset = np.full(N_ROWS, 0.1)
     else:

@@ -14,16 +14,14 @@ def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_the_offset_is_the_tasks_baseline_as_a_score(rows, make_params):
-    """Direction corrects logit of naive, volatility ln of har_hour_of_week; no forecast stays none."""
-    baselines = rows[["close_time"]].assign(naive=0.25, har_hour_of_week=0.01)
-    baselines.loc[:4, ["naive", "har_hour_of_week"]] = np.nan
-    expected = {"direction": np.log(0.25 / 0.75), "volatility": np.log(0.01)}
-    for task, score in expected.items():
-        offset = label_rows(labels_of(rows), baselines, rows["end"].to_numpy(), TASKS[task], make_params())[
-            "offset"
-        ]
+    """Classes start at the logit of the task's own baseline, amounts at its ln; no forecast stays none."""
+    for task in TASKS.values():
+        baselines = rows[["close_time"]].assign(**{"naive": 0.5, "har": 0.5, task.offset: 0.25})
+        baselines.loc[:4, task.offset] = np.nan
+        ends = rows["end"].to_numpy()
+        offset = label_rows(labels_of(rows), baselines, ends, task, make_params())["offset"]
         assert offset[:5].isna().all()
-        np.testing.assert_allclose(offset[5:], score)
+        np.testing.assert_allclose(offset[5:], np.log(0.25 / 0.75 if task.classes else 0.25))
 
 
 def test_baselines_are_matched_by_time(rows, make_params):
@@ -117,10 +115,11 @@ def test_balanced_weights_move_the_best_constant_by_the_shift(rows, spans, make_
     assert weighted_log_odds == pytest.approx(log_odds + fold.shift)
 
 
-def test_volatility_has_no_classes_to_balance(rows, spans, make_params):
-    """`train.class_weights` is nothing to volatility, so that switching the task needs no other change."""
+@pytest.mark.parametrize("task", [task for task in TASKS.values() if not task.classes])
+def test_amounts_have_no_classes_to_balance(rows, spans, make_params, task):
+    """`train.class_weights` is nothing to them, so that switching the task needs no other change."""
     rows["y"] = np.linspace(0.001, 0.01, 400)
-    fold = make_fold("1", spans, rows, TASKS["volatility"], make_params(class_weights="balanced"))
+    fold = make_fold("1", spans, rows, task, make_params(class_weights="balanced"))
     assert fold.shift == 0.0
     assert (fold.rows["sample_weight"] == 1.0).all()
 

@@ -125,8 +125,7 @@ def as_predictions(study: Study, forecast: Floats) -> pd.DataFrame:
 
 
 MODELS: dict[tuple[str, str], Model] = {
-    ("direction", "network"): network,
-    ("volatility", "network"): network,
+    **{(task, "network"): network for task in TASKS},
     ("direction", "oracle"): direction_oracle,
     ("volatility", "oracle"): volatility_oracle,
     ("direction", "volatility alone"): volatility_alone,

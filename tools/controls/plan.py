@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import binomtest, t
 
 from stages.common.bars import Floats
+from stages.common.task import TASKS
 from tools.controls.market import Market
 from tools.controls.runs import ControlRun, EqualRun, Figures, MarketRun
 
@@ -91,7 +92,7 @@ def null_lines() -> list[Line]:
     market = Market(volatility_memory=0.0)
     return [
         Line("null", task, f"network, {name}", MarketRun(market, task, "network"), figure, share, SELDOM)
-        for task in ("direction", "volatility")
+        for task in TASKS
         for name, figure in (("signal 1", signal), ("best baseline beaten", edge))
     ]
 
