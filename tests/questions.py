@@ -5,9 +5,9 @@ from typing import Any, Literal, get_args, get_origin
 
 from stages.common.params import Section
 from stages.common.task import TASKS
-from stages.params import load_params
+from stages.params import check_params, read_params
 
-SHIPPED = load_params(str(Path(__file__).parents[1] / "params.yaml"))
+SHIPPED = check_params(read_params(str(Path(__file__).parents[1] / "params.yaml")))
 
 
 def other_words(settings: Section, name: str) -> list[str]:

@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stages.common.task import TASKS
 from stages.evaluate import direction, volatility
 from stages.evaluate.params import EvaluateParams
+from stages.evaluate.question import question_of
 from stages.evaluate.significance import block_starts
 from stages.evaluate.trading import (
     STRATEGIES,
@@ -225,7 +227,7 @@ def test_later_rows_change_no_earlier_position():
     shocked.loc[late, ["forecast", "sizing_atr", "return_per_atr"]] *= 3
     shocked.loc[late, "delta"] *= -1
 
-    for question in (direction.QUESTION, volatility.QUESTION):
+    for question in map(question_of, TASKS):
         before, after = (traded_hours(table, question) for table in (rows, shocked))
         names = [*STRATEGIES, *(f"{name}_traded" for name in STRATEGIES)]
         pd.testing.assert_frame_equal(before.loc[:cut, names], after.loc[:cut, names], check_exact=True)
