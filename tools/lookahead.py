@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 from stages.common.errors import InputError, run
 from stages.common.tables import read_tables
 from stages.featurize.stage import featurize

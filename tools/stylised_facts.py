@@ -15,7 +15,7 @@ from scipy.stats import kurtosis
 from stages.baseline import volatility
 from stages.baseline.rows import make_rows
 from stages.common import bars
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.common.errors import InputError, run
 from stages.common.task import qlike
 from stages.fetch.params import SimulatedParams

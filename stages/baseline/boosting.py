@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from threadpoolctl import threadpool_limits
 
 from stages.baseline.rows import RANGES
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 # Chosen on BTC/USDT before 2022 and on simulated markets. Labels of 14 bars overlap, so that a year holds
 # some 600 answers: more or deeper trees, and trees that see how far ranges are from nought, learn them by

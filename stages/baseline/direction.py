@@ -19,7 +19,7 @@ from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, refits
 from stages.baseline.rows import FLOOR, HOURS, RETURNS
 from stages.baseline.sizing import sizing_atr
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 
 FitProbability = Callable[[Floats, Floats, Floats], Floats]
 

@@ -8,7 +8,7 @@ import pandas as pd
 from stages.baseline.params import BaselineParams
 from stages.baseline.regression import Line
 from stages.baseline.rows import FLOOR, usable
-from stages.common.bars import Bools, Floats, Ints
+from stages.common.arrays import Bools, Floats, Ints
 
 Refit = tuple[Ints, slice]
 Forecaster = Callable[[pd.DataFrame, BaselineParams], Floats]

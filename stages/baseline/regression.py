@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.baseline.rows import HOURS
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 
 # Of one made-up row an hour of the week, against 52 real ones in a full year: enough to tell 168 columns
 # that add up to one apart, too little to matter else. On BTC/USDT .1 to 3 move QLIKE by .4 %.

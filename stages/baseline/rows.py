@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, Floats, Ints, atr, stretches, true_range
+from stages.common.arrays import Bools, Floats, Ints
+from stages.common.bars import atr, stretches, true_range
 
 SPANS = (1, 4, 24, 168, 720)  # bars: an hour to a month of hourly candles
 RANGES = ["log_range_1", "log_range_4", "log_atr", "log_range_24", "log_range_168", "log_range_720"]

@@ -7,7 +7,7 @@ from stages.baseline.params import BaselineParams
 from stages.baseline.refit import Forecaster, log_forecasts, refits
 from stages.baseline.regression import ridge_by_hour
 from stages.baseline.rows import RANGES, usable
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 
 def sizing_atr(rows: pd.DataFrame, params: BaselineParams) -> Floats:

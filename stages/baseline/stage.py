@@ -11,7 +11,8 @@ from stages.baseline.question import question_of
 from stages.baseline.refit import Forecaster
 from stages.baseline.rows import make_rows
 from stages.baseline.sizing import SIZING
-from stages.common.bars import Floats, bar_length
+from stages.common.arrays import Floats
+from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.parallel import parallel_map
 from stages.common.tables import Tables

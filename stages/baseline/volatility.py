@@ -15,7 +15,8 @@ from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, log_forecasts, refits, scaled
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import FLOOR, RANGES, RETURNS, usable
-from stages.common.bars import ATR_PERIOD, Floats
+from stages.common.arrays import Floats
+from stages.common.bars import ATR_PERIOD
 
 KEPT = 1 - 1 / ATR_PERIOD  # share of itself that Wilder's ATR keeps each bar
 UP_TO_A_DAY = RETURNS[:3]  # of hourly bars

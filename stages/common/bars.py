@@ -3,11 +3,8 @@
 import numpy as np
 import pandas as pd
 import talib
-from numpy.typing import NDArray
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from stages.common.arrays import Floats, Ints
 
 ATR_PERIOD = 14
 MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10080}

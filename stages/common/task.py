@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 
 @dataclass(frozen=True)

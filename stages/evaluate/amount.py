@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, Floats
+from stages.common.arrays import Bools, Floats
 
 MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.evaluate.scores import split_block
 from stages.evaluate.significance import Comparison
 

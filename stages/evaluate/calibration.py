@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import minimize
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 Loss = Callable[[Floats, Floats], Floats]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 
 BINS_A_BLOCK = 28  # days of four weeks
 

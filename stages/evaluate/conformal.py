@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.evaluate.question import Question
 
 Times = NDArray[np.datetime64]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from stages.common.bars import Bools, Floats
+from stages.common.arrays import Bools, Floats
 from stages.common.task import log_loss
 from stages.evaluate.question import Question, Words
 from stages.evaluate.scores import auc

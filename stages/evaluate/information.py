@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 
 def gains(

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pandas as pd
 
-from stages.common.bars import Bools, Floats
+from stages.common.arrays import Bools, Floats
 
 
 @dataclass(frozen=True)

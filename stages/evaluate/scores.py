@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from stages.common.bars import Bools, Floats
+from stages.common.arrays import Bools, Floats
 from stages.common.errors import InputError
 from stages.evaluate import calibration
 from stages.evaluate.calibration import Loss

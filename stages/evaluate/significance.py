@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 
 FOUR_WEEKS = pd.Timedelta(weeks=4)
 MIN_BLOCKS = 20  # fewer say nothing of how blocks differ

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, Floats, Ints
+from stages.common.arrays import Bools, Floats, Ints
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import Question
 from stages.evaluate.rows import KEYS

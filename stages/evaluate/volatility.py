@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.evaluate import amount
 from stages.evaluate.question import Question, Words
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 
 MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints, stretches
+from stages.common.arrays import Ints
+from stages.common.bars import stretches
 from stages.common.errors import InputError, printable
 from stages.featurize.clock import clock_features
 from stages.featurize.momentum import momentum_features

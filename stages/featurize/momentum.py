@@ -3,7 +3,8 @@
 import pandas as pd
 import talib
 
-from stages.common.bars import Ints, atr
+from stages.common.arrays import Ints
+from stages.common.bars import atr
 from stages.featurize.ratios import STILL, share
 from stages.featurize.stretch import each_stretch, rolling
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints, atr, true_range
+from stages.common.arrays import Ints
+from stages.common.bars import atr, true_range
 from stages.featurize.ratios import STILL, log_means, log_ratio
 from stages.featurize.stretch import rolling
 

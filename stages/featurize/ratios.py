@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 from stages.featurize.stretch import rolling
 
 # A quiet bar may have no range at all, and ln 0 is no number. A hundredth of the usual lies below nearly

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 from stages.featurize.ratios import share
 from stages.featurize.stretch import rolling
 

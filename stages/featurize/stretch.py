@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.indexers import BaseIndexer
 from pandas.api.typing import Rolling
 
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 
 
 def rolling(values: pd.Series, start: Ints, bars: int) -> "Rolling[pd.Series]":

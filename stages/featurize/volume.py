@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 from stages.featurize.ratios import log_means, share
 from stages.featurize.stretch import rolling
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, Floats, bar_length
+from stages.common.arrays import Bools, Floats
+from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.grid import gaps, off_grid, phase_of
 from stages.fetch.params import JUMP, FetchParams

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from stages.common.bars import Bools, bar_length
+from stages.common.arrays import Bools
+from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.params import FetchParams
 

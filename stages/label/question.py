@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 
 
 @dataclass(frozen=True)

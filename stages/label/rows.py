@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.bars import ATR_PERIOD, Ints, atr, stretches, true_range
+from stages.common.arrays import Ints
+from stages.common.bars import ATR_PERIOD, atr, stretches, true_range
 from stages.label.params import LabelParams, SplitParams
 from stages.label.question import question_of
 from stages.label.weights import average_uniqueness

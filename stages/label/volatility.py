@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 from stages.label.params import VolatilityParams
 from stages.label.question import Question
 

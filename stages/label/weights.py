@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 
 
 def average_uniqueness(start: Ints, end: Ints, n_bars: int) -> Floats:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.common.parallel import parallel_results
 from stages.common.task import TASKS, Task
 from stages.train.params import TrainParams

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 from stages.train.params import TrainParams
 
 CLIP = 10.0  # standard deviations: one crash must not outweigh a year

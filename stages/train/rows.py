@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 from stages.common.errors import InputError
 from stages.common.task import Task
 from stages.train.params import TrainParams

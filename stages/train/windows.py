@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.bars import Floats, Ints, stretches
+from stages.common.arrays import Floats, Ints
+from stages.common.bars import stretches
 from stages.common.errors import InputError
 
 

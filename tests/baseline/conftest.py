@@ -8,7 +8,8 @@ import pytest
 
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import make_rows
-from stages.common.bars import Floats, Ints, atr, bar_length, stretches, true_range
+from stages.common.arrays import Floats, Ints
+from stages.common.bars import atr, bar_length, stretches, true_range
 from stages.common.task import TASKS
 
 HOUR = bar_length("1h")

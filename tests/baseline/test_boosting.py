@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from stages.baseline.boosting import boosted_probability, boosted_ratio, tree_columns
 from stages.baseline.rows import RANGES, RETURNS
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from stages.baseline.direction import (
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import RETURNS
 from stages.baseline.sizing import sizing_atr
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 DAY = pd.Timedelta(days=1)
 LONG = BaselineParams(refit_bars=300, min_bars=1000, window_bars=2000, slow_refit_bars=300)

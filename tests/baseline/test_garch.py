@@ -14,7 +14,7 @@ from stages.baseline.volatility import (
     mean_spread,
     next_variance,
 )
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 MODEL = Garch(omega=0.02, alpha=0.1, beta=0.85, degrees=5.0)
 

@@ -7,7 +7,7 @@ from stages.baseline.params import BaselineParams
 from stages.baseline.refit import log_forecasts, refits, scaled
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import RANGES
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 
 def hourly(n_rows: int) -> pd.Series:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from stages.baseline.regression import PENALTY, Line, ols, ridge_by_hour
 from stages.baseline.rows import HOURS
-from stages.common.bars import Floats, Ints
+from stages.common.arrays import Floats, Ints
 
 
 def problem(

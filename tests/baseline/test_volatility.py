@@ -4,7 +4,8 @@ import pytest
 
 from stages.baseline.params import BaselineParams
 from stages.baseline.volatility import BASELINES, DECAY, KEPT, baselines, boosting, ewma, har_hour_of_week
-from stages.common.bars import ATR_PERIOD, Floats
+from stages.common.arrays import Floats
+from stages.common.bars import ATR_PERIOD
 
 FIRST = 943  # the first fit: 730 of warm-up, 199 rows before the 200th, 14 until it ends
 LONG = BaselineParams(refit_bars=300, min_bars=1000, window_bars=2000, slow_refit_bars=300)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.common.bars import Ints
+from stages.common.arrays import Ints
 from stages.label.weights import average_uniqueness
 
 # Of each label: bars since the previous one's start, and its own length.

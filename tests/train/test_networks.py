@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.common.task import TASKS, Task
 from stages.train import networks
 from stages.train.params import TrainParams

@@ -16,7 +16,7 @@ from stages.baseline.refit import log_forecasts
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import RANGES
 from stages.baseline.volatility import KEPT
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.common.task import TASKS
 from stages.fetch.simulated.candles import MEMORIES, planted_signal, week_profile
 from stages.train.stage import train

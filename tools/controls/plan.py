@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest, t
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.common.task import TASKS
 from tools.controls.market import Market
 from tools.controls.runs import ControlRun, EqualRun, Figures, MarketRun

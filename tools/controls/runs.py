@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.common.errors import InputError
 from stages.common.task import qlike
 from stages.evaluate.significance import compare, sample_of

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import kurtosis, norm, skew
 
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 from stages.evaluate.trading import sharpe_of_sums
 
 N_PARTS = 16  # of the test, half of which choose the best trial: 12,870 ways

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import Bools, bar_length
+from stages.common.arrays import Bools
+from stages.common.bars import bar_length
 from stages.fetch.clean import breaks_any, broken_rules
 from stages.fetch.exchange.pages import Pages, Span, in_order
 from stages.fetch.grid import EPOCH, MILLISECOND, gaps, off_any_grid

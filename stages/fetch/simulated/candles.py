@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from stages.common.bars import Floats, Ints, bar_length
+from stages.common.arrays import Floats, Ints
+from stages.common.bars import bar_length
 from stages.fetch.grid import MONDAY
 from stages.fetch.params import FetchParams, SimulatedParams
 from stages.fetch.source import Source

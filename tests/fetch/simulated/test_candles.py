@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stages.common.bars import Floats, bar_length
+from stages.common.arrays import Floats
+from stages.common.bars import bar_length
 from stages.fetch.clean import clean
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated import candles as simulated

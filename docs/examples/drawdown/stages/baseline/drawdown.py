@@ -9,7 +9,7 @@ from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, log_forecasts
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import RANGES
-from stages.common.bars import Floats
+from stages.common.arrays import Floats
 
 
 def naive(rows: pd.DataFrame, params: BaselineParams) -> Floats:
