@@ -37,6 +37,7 @@ def drop_in(folder: Path) -> None:
     for part in ("stages", "tests", "docs"):
         shutil.copytree(EXAMPLE / part, folder / part, dirs_exist_ok=True)
     subprocess.run(["git", "apply", str(PATCH)], cwd=folder, check=True)
+    shutil.copy(folder / "params.yaml", folder / "stages/evaluate/defaults.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +169,7 @@ def test_its_folds_are_the_others(asked):
 @pytest.mark.slow
 def test_the_tools_know_it(asked):
     """Nothing that a person runs around the pipeline has a list of tasks of its own."""
-    assert "- this change: Drawdown: " in asked.make("compare", "BASE=HEAD")
+    assert "- this change: Drawdown on a simulated market: " in asked.make("compare", "BASE=HEAD")
     assert re.search(r"^drawdown +drawdown ", asked.make("experiments"), re.M)
     assert re.search(r"^\| drawdown \|", asked.run("python", "-m", "tools.trials"), re.M)
     plots = json.loads(asked.run("dvc", "plots", "diff", "--json"))
