@@ -124,7 +124,7 @@ def test_what_is_no_input_reruns_nothing(project):
         ("stages/baseline/direction.py", ["baseline"]),
         ("stages/evaluate/direction.py", ["evaluate"]),
         *((f"stages/{stage}/{task}.py", []) for stage in OF_A_TASK for task in OTHER_TASKS),
-        ("stages/evaluate/scores.py", ["evaluate"]),
+        ("stages/evaluate/shared.py", ["evaluate"]),
         ("stages/fetch/file/candles.py", []),
         ("stages/fetch/simulated/candles.py", ["fetch"]),
         ("stages/common/params.py", []),

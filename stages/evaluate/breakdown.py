@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from stages.common.arrays import Floats
-from stages.evaluate.scores import split_block
+from stages.evaluate.shared import role_block
 from stages.evaluate.significance import Comparison
 
 Compared = Callable[[Floats, Floats], Comparison]  # of a forecast's losses and a reference's
@@ -45,7 +45,7 @@ def breakdown(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series, key:
 
 def figures_of(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> dict[str, float]:
     """What every split has, the coverage of the intervals and the number of rows."""
-    return split_block(test, losses) | {
+    return role_block(test, losses) | {
         "coverage_90_pct": float(100 * covered.mean()),
         "rows": len(test),
     }

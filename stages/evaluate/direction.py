@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score
 from stages.common.arrays import Bools, Floats
 from stages.common.task import log_loss
 from stages.evaluate.question import Question, Words
-from stages.evaluate.scores import auc
+from stages.evaluate.shared import auc
 
 # How far a miss moves the sets. Probabilities hardly move, so that misses come in runs: with half, the
 # worst 30 days of BTC/USDT 2022-2025 cover 82 to 84 %, by sets no smaller.

@@ -13,9 +13,10 @@ from stages.evaluate.calibration import Loss
 from stages.evaluate.confidence_set import mcs_p
 from stages.evaluate.conformal import coverage_block, intervals
 from stages.evaluate.information import gains
+from stages.evaluate.losses import best_baselines
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import Question
-from stages.evaluate.scores import best_baselines, shared_block, split_block
+from stages.evaluate.shared import role_block, shared_block
 from stages.evaluate.significance import compare, sample_of
 from stages.evaluate.trading import returns_by_time, strategy_block
 
@@ -89,7 +90,7 @@ def make_metrics(
     Then the task's own block under its name, and what each baseline loses.
     """
     val, train = (
-        split_block(rows[rows["role"] == role], losses[rows["role"] == role]) for role in ("val", "train")
+        role_block(rows[rows["role"] == role], losses[rows["role"] == role]) for role in ("val", "train")
     )
     return {
         "test": test,

@@ -8,10 +8,10 @@ from stages.common.bars import bar_length
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables
+from stages.evaluate.losses import loss_table
 from stages.evaluate.metrics import Metrics, Setting, judge, make_metrics, rounded
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import join, opponents
-from stages.evaluate.scores import loss_table
 from stages.evaluate.trading import YEAR
 from stages.params import Params
 

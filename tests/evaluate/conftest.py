@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.common.task import TASKS
+from stages.evaluate.losses import loss_table
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import join, opponents
-from stages.evaluate.scores import loss_table
 
 
 class Inputs(NamedTuple):

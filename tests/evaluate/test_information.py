@@ -6,9 +6,9 @@ from scipy import stats
 from stages.common.task import TASKS
 from stages.evaluate import amount, direction
 from stages.evaluate.information import best_score, gains
+from stages.evaluate.losses import best_baselines
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import opponents
-from stages.evaluate.scores import best_baselines
 
 
 @pytest.fixture

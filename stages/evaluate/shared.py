@@ -4,7 +4,7 @@ Skill: is there anything to know? The model against the naive forecast. Edge: do
 than the classics? The model against the best baseline, chosen a fold on its validation rows.
 
 `rows` is what `rows.join` gives, with the task's `event` (bool: what `auc` ranks) and `surprise` (float:
-what `ic` ranks); `losses` is `loss_table` of these rows.
+what `ic` ranks); `losses` is `losses.loss_table` of these rows.
 """
 
 from collections.abc import Callable
@@ -15,42 +15,9 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from stages.common.arrays import Bools, Floats
-from stages.common.errors import InputError
 from stages.evaluate import calibration
 from stages.evaluate.calibration import Loss
 from stages.evaluate.significance import Sample, compare, fold_gains, gain_pct
-
-
-def loss_table(rows: pd.DataFrame, opponents: list[str], loss: Loss) -> pd.DataFrame:
-    """Loss of each row by the model, by each opponent (its name), and by its fold's best baseline.
-
-    Columns `model`, the opponents, `best`; lower is better. Raises InputError where a loss isn't finite.
-    """
-    y = rows["y"].to_numpy(np.float64)
-    forecasts = {"model": "score"} | {name: name for name in opponents}
-    with np.errstate(all="ignore"):  # what isn't finite is named below
-        losses = pd.DataFrame(
-            {name: loss(y, rows[column].to_numpy(np.float64)) for name, column in forecasts.items()},
-            index=rows.index,
-        )
-    for name, column in losses.items():
-        n_bad = int((~np.isfinite(column)).sum())
-        if n_bad:
-            raise InputError(
-                f"data/labels: y must have a finite loss under every forecast; received {n_bad} of "
-                f"{len(rows):,} rows without one under {name}."
-            )
-    losses["best"] = 0.0
-    for fold, name in best_baselines(rows, losses[opponents]).items():
-        losses.loc[rows["fold"] == fold, "best"] = losses[name]
-    return losses
-
-
-def best_baselines(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, str]:
-    """The baseline of least mean loss on each fold's validation rows: known before its test begins."""
-    val = rows["role"] == "val"
-    means = losses[val].groupby(rows.loc[val, "fold"]).mean()
-    return {str(fold): str(name) for fold, name in means.idxmin(axis=1).items()}
 
 
 def auc(score: Floats, event: Bools) -> float:
@@ -100,8 +67,8 @@ def with_know_nothings(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataF
     return rows.assign(constant=-rows["naive"], shuffled=shuffled - rows["naive"])
 
 
-def split_block(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
-    """The four figures that every split has."""
+def role_block(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
+    """The four figures of a role's rows: of train, val and test each."""
     total = losses.sum()
     return {
         "skill_pct": float(gain_pct(total["model"], total["naive"])),

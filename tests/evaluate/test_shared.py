@@ -3,22 +3,19 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pandas.testing import assert_frame_equal
 from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from stages.common.errors import InputError
-from stages.common.task import TASKS, qlike
+from stages.common.task import TASKS
+from stages.evaluate.losses import loss_table
 from stages.evaluate.rows import opponents
-from stages.evaluate.scores import (
+from stages.evaluate.shared import (
     auc,
     averaged,
     balanced_hits,
-    best_baselines,
-    loss_table,
+    role_block,
     shared_block,
     spearman,
-    split_block,
     with_know_nothings,
 )
 from stages.evaluate.significance import sample_of
@@ -101,7 +98,7 @@ def test_no_figure_takes_a_level_for_a_forecast(compared, make_inputs, level):
     assert auc(rows["delta"].to_numpy(), rows["event"].to_numpy()) > 0.6
     assert spearman(rows["delta"].to_numpy(), rows["target"].to_numpy()) > 0.4
 
-    shared, split = block_of_test(rows, losses, "direction"), split_block(rows, losses)
+    shared, split = block_of_test(rows, losses, "direction"), role_block(rows, losses)
 
     assert shared["ic"] == pytest.approx(0, abs=0.1)
     for figure in (shared["auc"], shared["hit_rate"], split["auc"], split["hit_rate"]):
@@ -113,55 +110,6 @@ def test_averages_count_rows():
     rows = pd.DataFrame({"fold": ["1", "1", "1", "2"], "symbol": "BTC-USDT", "a": 0.0, "b": 0.0})
 
     assert averaged(lambda a, _: float(len(a)), rows, "a", "b") == (3 * 3 + 1) / 4
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_losses_are_those_of_the_task_and_never_negative(compared, make_inputs, task):
-    """Every forecast is charged by the same loss on the same rows."""
-    rows, losses = compared(make_inputs(task), task)
-
-    np.testing.assert_array_equal(
-        losses["model"], TASKS[task].loss(rows["y"].to_numpy(), rows["score"].to_numpy())
-    )
-    assert (losses >= 0).all(axis=None)
-    assert len(losses) == len(rows)
-
-
-def test_a_loss_that_is_not_finite_is_refused(compared, make_inputs):
-    """QLIKE has no loss for a range of nil: the message says where and how many."""
-    inputs = make_inputs("volatility")
-    inputs.labels.loc[50, "y"] = 0.0
-
-    with pytest.raises(InputError, match=r"data/labels: y must have a finite loss.*received 2 of"):
-        compared(inputs, "volatility")
-
-
-def test_best_baseline_is_chosen_on_val_and_charged_on_test(compared, make_inputs):
-    """A baseline that wins on val and collapses on test is still the one to beat in that fold."""
-    inputs = make_inputs("volatility")
-    rows, losses = compared(inputs, "volatility")
-    names = opponents(inputs.baselines)
-    spoiled = losses.copy()
-    spoiled.loc[rows["role"] == "test", "har"] += 9
-    spoiled.loc[(rows["role"] == "val") & (rows["fold"] == "1"), "har"] += 9
-
-    assert best_baselines(rows, losses[names]) == {"1": "har", "2": "har"}
-    assert best_baselines(rows, spoiled[names]) == {"1": "naive", "2": "har"}
-    np.testing.assert_array_equal(losses["best"], losses["har"])
-
-
-def test_each_fold_has_a_best_baseline_of_its_own(compared, make_inputs):
-    """Where val says otherwise in one fold, that fold's rows are charged the other baseline's loss."""
-    inputs = make_inputs("volatility")
-    times = inputs.predictions.query("fold == '2' and role == 'val'")["close_time"]
-    late = inputs.baselines["close_time"].isin(times)
-    inputs.baselines.loc[late, "har"] *= 3
-
-    rows, losses = compared(inputs, "volatility")
-
-    second = rows["fold"] == "2"
-    np.testing.assert_array_equal(losses.loc[second, "best"], losses.loc[second, "naive"])
-    np.testing.assert_array_equal(losses.loc[~second, "best"], losses.loc[~second, "har"])
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -297,7 +245,7 @@ def test_a_split_without_rows_has_neutral_figures(compared, make_inputs):
     """Where every train row lacks a baseline there is nothing to compare: nil, not NaN."""
     rows, losses = compared(make_inputs("direction"), "direction")
 
-    assert split_block(rows.iloc[:0], losses.iloc[:0]) == {
+    assert role_block(rows.iloc[:0], losses.iloc[:0]) == {
         "skill_pct": 0, "edge_pct": 0, "auc": 0.5, "hit_rate": 0.5
     }  # fmt: skip
 
@@ -328,12 +276,3 @@ def test_against_a_noisy_naive_forecast_a_constant_looks_skilled(compared, make_
     assert block["auc_ref"] > 0.65
     assert block["ic_ref"] > 0.3
     assert block["auc_ref"] == pytest.approx(block["auc"], abs=0.05)
-
-
-def test_qlike_losses_are_the_textbooks(compared, make_inputs):
-    """y/f - ln(y/f) - 1, by hand."""
-    rows, losses = compared(make_inputs("volatility"), "volatility")
-    ratio = rows["y"] / rows["forecast"]
-
-    np.testing.assert_allclose(losses["model"], ratio - np.log(ratio) - 1, atol=1e-12)
-    assert_frame_equal(losses, loss_table(rows, ["naive", "har"], qlike), check_exact=True)
