@@ -54,14 +54,14 @@ def figures_of(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> 
 def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], compared: Compared) -> pd.DataFrame:
     """The network and every baseline on the test rows, least loss first.
 
-    `losses`: columns model, the opponents and best, which is left out. `loss` is the mean in thousandths,
+    `losses`: columns network, the opponents and best, which is left out. `loss` is the mean in thousandths,
     `skill_pct` over the naive forecast, and `gain_pct` what the network saves of this one's loss, each with
     its 90 % interval. `mcs_p`: as given; from .1 on it can't be told from the best.
     """
     columns: dict[str, Floats] = {name: losses[name].to_numpy() for name in losses.columns.drop("best")}
     table = []
     for name, loss in columns.items():
-        skill, gain = compared(loss, columns["naive"]), compared(columns["model"], loss)
+        skill, gain = compared(loss, columns["naive"]), compared(columns["network"], loss)
         table.append(
             {
                 "forecast": name,

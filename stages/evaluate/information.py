@@ -13,19 +13,19 @@ def gains(
     best: dict[str, str],
     log_density: Callable[[pd.DataFrame, Floats], Floats],
 ) -> dict[str, float]:
-    """What the model knows beyond the naive forecast and beyond the best baseline; higher is better.
+    """What the network knows beyond the naive forecast and beyond the best baseline; higher is better.
 
-    1000 times the test rows' mean of the log density of y under the model less that under the other.
+    1000 times the test rows' mean of the log density of y under the network less that under the other.
     `rows` as `rows.join` gives them, val and test at least; `best` names each fold's baseline;
     `log_density(rows, score)` is the task's, in nats. Exactly 0 where the two agree on every val and
     test row. Source: the logarithmic score, Good (1952), JRSS B 14(1), 107-114.
     """
     test = (rows["role"] == "test").to_numpy()
     scores = rows["score"].to_numpy(np.float64), rows["naive"].to_numpy(np.float64), best_score(rows, best)
-    model, naive, other = (log_density(rows, score)[test] for score in scores)
+    network, naive, other = (log_density(rows, score)[test] for score in scores)
     return {
-        "info_gain_mnats": float(1000 * np.mean(model - naive)),
-        "edge_gain_mnats": float(1000 * np.mean(model - other)),
+        "info_gain_mnats": float(1000 * np.mean(network - naive)),
+        "edge_gain_mnats": float(1000 * np.mean(network - other)),
     }
 
 

@@ -8,12 +8,12 @@ from stages.evaluate.calibration import Loss
 
 
 def loss_table(rows: pd.DataFrame, opponents: list[str], loss: Loss) -> pd.DataFrame:
-    """Loss of each row by the model, by each opponent (its name), and by its fold's best baseline.
+    """Loss of each row by the network, by each opponent (its name), and by its fold's best baseline.
 
-    Columns `model`, the opponents, `best`; lower is better. Raises InputError where a loss isn't finite.
+    Columns `network`, the opponents, `best`; lower is better. Raises InputError where a loss isn't finite.
     """
     y = rows["y"].to_numpy(np.float64)
-    forecasts = {"model": "score"} | {name: name for name in opponents}
+    forecasts = {"network": "score"} | {name: name for name in opponents}
     with np.errstate(all="ignore"):  # what isn't finite is named below
         losses = pd.DataFrame(
             {name: loss(y, rows[column].to_numpy(np.float64)) for name, column in forecasts.items()},

@@ -50,7 +50,7 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, setting: Setting) -> Finding
     in_test = rows["role"] == "test"
     test, test_losses = rows[in_test], losses[in_test]
     sample = sample_of(test, setting.horizon_bars, bar, params.bootstrap, rng)
-    best = best_baselines(rows, losses.drop(columns=["model", "best"]))
+    best = best_baselines(rows, losses.drop(columns=["network", "best"]))
     covered = intervals(rows, question, setting.horizon_bars * bar)
     returns = returns_by_time(rows, question, horizon_bars=setting.horizon_bars, bar=bar, params=params)
     in_set = mcs_p(
@@ -58,7 +58,7 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, setting: Setting) -> Finding
     )
     block = (
         shared_block(test, test_losses, setting.loss, sample, rng)
-        | {"mcs_p": in_set["model"]}
+        | {"mcs_p": in_set["network"]}
         | gains(rows, best, question.log_density)
         | coverage_block(rows, covered, bar)
         | strategy_block(returns, sample.starts, sample.block, bar)
@@ -73,12 +73,12 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, setting: Setting) -> Finding
 def table_by_time(test: pd.DataFrame, losses: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """What each bar of the test brought, a row a close_time, in order; means of its symbols.
 
-    Columns: close_time; `market_return` of the next bar; the losses `model`, `naive` and `best`;
+    Columns: close_time; `market_return` of the next bar; the losses `network`, `naive` and `best`;
     `net_return` and `ref_net_return` of the strategy and its reference.
     """
-    means = losses[["model", "naive", "best"]].groupby(test["close_time"]).mean()
+    means = losses[["network", "naive", "best"]].groupby(test["close_time"]).mean()
     market = test["return_next"].groupby(test["close_time"]).mean()
-    net = returns[["model", "reference"]].set_axis(["net_return", "ref_net_return"], axis=1)
+    net = returns[["network", "reference"]].set_axis(["net_return", "ref_net_return"], axis=1)
     return pd.concat([market.rename("market_return"), means, net], axis=1).reset_index()
 
 
@@ -104,7 +104,7 @@ def make_metrics(
 
 def baseline_losses(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
     """Each baseline's mean test loss in thousandths, to survive the five decimals of `dvc metrics diff`."""
-    means = losses[rows["role"] == "test"].drop(columns=["model", "best"]).mean()
+    means = losses[rows["role"] == "test"].drop(columns=["network", "best"]).mean()
     return {str(name): float(1000 * mean) for name, mean in means.items()}
 
 

@@ -127,10 +127,10 @@ def forecasts(table: pd.DataFrame) -> Figure:
     reach = [table["skill_pct"] - table["skill_lo"], table["skill_hi"] - table["skill_pct"]]
     axes.errorbar(table["skill_pct"], place, xerr=np.maximum(reach, 0), fmt="none", ecolor=GREY, lw=2)
     for mine, colour in ((True, ORANGE), (False, BLUE)):
-        chosen = (table["forecast"] == "model") == mine
+        chosen = (table["forecast"] == "network") == mine
         axes.plot(table["skill_pct"][chosen], place[chosen], "o", color=colour)
     axes.axvline(0, color=BLACK, lw=0.8)
-    axes.set_yticks(place, table["forecast"].replace("model", "network").str.replace("_", " "))
+    axes.set_yticks(place, table["forecast"].str.replace("_", " "))
     tidy(axes, "Skill of each forecast, 90 % intervals", "% of the naive forecast's loss saved", "")
     return figure
 

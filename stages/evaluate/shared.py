@@ -1,7 +1,7 @@
 """The shared block: the same figures for all tasks.
 
-Skill: is there anything to know? The model against the naive forecast. Edge: does the model know more
-than the classics? The model against the best baseline, chosen a fold on its validation rows.
+Skill: is there anything to know? The network against the naive forecast. Edge: does the network know more
+than the classics? The network against the best baseline, chosen a fold on its validation rows.
 
 `rows` is what `rows.join` gives, with the task's `event` (bool: what `auc` ranks) and `surprise` (float:
 what `ic` ranks); `losses` is `losses.loss_table` of these rows.
@@ -71,8 +71,8 @@ def role_block(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
     """The four figures of a role's rows: of train, val and test each."""
     total = losses.sum()
     return {
-        "skill_pct": float(gain_pct(total["model"], total["naive"])),
-        "edge_pct": float(gain_pct(total["model"], total["best"])),
+        "skill_pct": float(gain_pct(total["network"], total["naive"])),
+        "edge_pct": float(gain_pct(total["network"], total["best"])),
         "auc": averaged(auc, rows, "delta", "event"),
         "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
     }
@@ -82,8 +82,8 @@ def shared_block(
     rows: pd.DataFrame, losses: pd.DataFrame, loss: Loss, sample: Sample, rng: np.random.Generator
 ) -> dict[str, float]:
     """What the losses and ranks of the test split say; never NaN. `loss` made `losses`."""
-    model, naive, best = (losses[name].to_numpy() for name in ("model", "naive", "best"))
-    skill, edge = compare(model, naive, sample), compare(model, best, sample)
+    network, naive, best = (losses[name].to_numpy() for name in ("network", "naive", "best"))
+    skill, edge = compare(network, naive, sample), compare(network, best, sample)
     y, score, naive_score = (rows[name].to_numpy(np.float64) for name in ("y", "score", "naive"))
     ignorant = with_know_nothings(rows, rng)
     return {
@@ -99,10 +99,10 @@ def shared_block(
         "edge_hi": edge.hi,
         "edge_dm_p": edge.dm_p,
         "edge_min_pct": min(
-            float(gain_pct(model.sum(), losses[name].sum()))
-            for name in losses.columns.drop(["model", "best"])
+            float(gain_pct(network.sum(), losses[name].sum()))
+            for name in losses.columns.drop(["network", "best"])
         ),
-        "fold_win_rate": float((fold_gains(model, best, sample.fold) > 0).mean()),
+        "fold_win_rate": float((fold_gains(network, best, sample.fold) > 0).mean()),
         "auc": averaged(auc, rows, "delta", "event"),
         "auc_ref": max(averaged(auc, ignorant, name, "event") for name in ("constant", "shuffled")),
         "ic": averaged(spearman, rows, "delta", "surprise"),

@@ -1,7 +1,7 @@
 """The one strategy: what a forecast earns, and spares, once it is traded and the trades are paid for.
 
 A position is a share of wealth, held for one bar: the side times min(max_position, target spread /
-forecast spread). Three are traded side by side, at the same costs: the model's; the reference, always
+forecast spread). Three are traded side by side, at the same costs: the network's; the reference, always
 long and sized by `sizing_atr`; and a constant exposure, always long, for which nothing is forecast.
 """
 
@@ -19,7 +19,7 @@ from stages.evaluate.significance import resampled_sums
 
 SizeOf = Callable[[Floats], Floats]  # of a bar's forecast spread
 
-STRATEGIES = ("model", "reference", "constant")
+STRATEGIES = ("network", "reference", "constant")
 SHARPE_A_YEAR = 0.4  # that the investor of the realised utility counts on
 YEAR = pd.Timedelta(days=365)
 
@@ -29,8 +29,8 @@ def returns_by_time(
 ) -> pd.DataFrame:
     """What each bar of the test brought; index close_time, the distinct test times, sorted.
 
-    `rows` of val and test, one a time and symbol in test; `question` gives the model's side of the market
-    and its forecast of a bar's spread. Columns `model`, `reference`, `constant`: net return over the
+    `rows` of val and test, one a time and symbol in test; `question` gives the network's side of the market
+    and its forecast of a bar's spread. Columns `network`, `reference`, `constant`: net return over the
     bar after close_time, the mean of the symbols that have a row then; `<name>_traded`: units of wealth
     bought or sold; `<name>_utility`: realised utility, in basis points a year. Positions at t are known
     at t.
@@ -178,20 +178,20 @@ def strategy_block(by_time: pd.DataFrame, starts: Ints, block: int, bar: pd.Time
     bars_a_year = YEAR / bar
     net = {name: by_time[name].to_numpy(np.float64) for name in STRATEGIES}
     sharpes = {name: sharpe(returns, bars_a_year) for name, returns in net.items()}
-    model, reference = (
-        resampled_sharpe(net[name], starts, block, bars_a_year) for name in ("model", "reference")
+    network, reference = (
+        resampled_sharpe(net[name], starts, block, bars_a_year) for name in ("network", "reference")
     )
-    lo, hi = np.quantile(model - reference, [0.05, 0.95])
+    lo, hi = np.quantile(network - reference, [0.05, 0.95])
     return {
-        "net_sharpe": sharpes["model"],
+        "net_sharpe": sharpes["network"],
         "ref_sharpe": sharpes["reference"],
         "constant_sharpe": sharpes["constant"],
-        "delta_sharpe": sharpes["model"] - sharpes["reference"],
+        "delta_sharpe": sharpes["network"] - sharpes["reference"],
         "delta_sharpe_lo": float(lo),
         "delta_sharpe_hi": float(hi),
-        "turnover": float(bars_a_year * by_time["model_traded"].mean()),
-        "max_drawdown_pct": max_drawdown_pct(net["model"]),
-        "utility_bps": float(by_time["model_utility"].mean()),
+        "turnover": float(bars_a_year * by_time["network_traded"].mean()),
+        "max_drawdown_pct": max_drawdown_pct(net["network"]),
+        "utility_bps": float(by_time["network_utility"].mean()),
         "ref_utility_bps": float(by_time["reference_utility"].mean()),
         "constant_utility_bps": float(by_time["constant_utility"].mean()),
     }

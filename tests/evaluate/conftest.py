@@ -34,9 +34,9 @@ def made_up(
     knowledge: float = 0.5,
     seed: int = 1,
 ) -> Inputs:
-    """Two folds of 150 test and 100 val times; the model foretells a share `knowledge` of what can be.
+    """Two folds of 150 test and 100 val times; the network foretells a share `knowledge` of what can be.
 
-    Of classes logit p of y is 2 z, of amounts ln y is -5 + .5 z + noise; the model's delta is that
+    Of classes logit p of y is 2 z, of amounts ln y is -5 + .5 z + noise; the network's delta is that
     share of the part with z. The second baseline knows a tenth of it.
     """
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ import pytest
 
 from stages.evaluate.confidence_set import first_twins, in_bins, mcs_p
 
-NAMES = ["model", "naive", "har", "ewma"]
+NAMES = ["network", "naive", "har", "ewma"]
 
 
 def noise(n_hours: int = 3000, seed: int = 1, names: Sequence[str] = NAMES) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def test_a_worse_forecast_is_out_and_the_best_is_in():
 
     p = p_of(losses)
 
-    assert p["model"] == 1
+    assert p["network"] == 1
     assert max(p["naive"], p["har"], p["ewma"]) < 0.1
     assert p["ewma"] <= min(p["naive"], p["har"])
 
@@ -37,11 +37,11 @@ def test_a_worse_forecast_is_out_and_the_best_is_in():
 def test_one_far_better_forecast_is_alone_among_many_that_are_alike():
     """Also where the mean of all is as bad as they are."""
     losses = noise(names=[*NAMES, "garch", "last_value", "mean_reversion"])
-    losses["model"] -= 0.01
+    losses["network"] -= 0.01
 
     p = p_of(losses)
 
-    assert [name for name in p if p[name] >= 0.1] == ["model"]
+    assert [name for name in p if p[name] >= 0.1] == ["network"]
 
 
 def test_equal_forecasts_stay_in_about_as_often_as_they_should():
@@ -73,10 +73,10 @@ def test_twins_are_found_among_all_columns():
 
 def test_forecasts_that_all_agree_are_all_in():
     """One distinct column, or one column, has nothing better beside it."""
-    losses = noise()[["model"]]
+    losses = noise()[["network"]]
 
-    assert p_of(losses) == {"model": 1}
-    assert p_of(losses.assign(naive=losses["model"])) == {"model": 1, "naive": 1}
+    assert p_of(losses) == {"network": 1}
+    assert p_of(losses.assign(naive=losses["network"])) == {"network": 1, "naive": 1}
 
 
 def test_a_test_no_longer_than_a_block_says_nothing():

@@ -40,7 +40,7 @@ def test_equal_forecasts_gain_exactly_nothing(rows_and_best, task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_who_knows_more_gains_and_the_best_baseline_takes_some_of_it(rows_and_best, task):
-    """The second baseline knows a tenth of what can be known, the model half, or all."""
+    """The second baseline knows a tenth of what can be known, the network half, or all."""
     (rows, best), (wise, _) = rows_and_best(task, 0.5), rows_and_best(task, 1.0)
     half, all_of_it = gained(rows, best, task), gained(wise, best, task)
 
@@ -49,7 +49,7 @@ def test_who_knows_more_gains_and_the_best_baseline_takes_some_of_it(rows_and_be
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_gain_is_the_others_loss(rows_and_best, task):
-    """Model and reference changed over: the same figure with the other sign."""
+    """Network and reference changed over: the same figure with the other sign."""
     rows, best = rows_and_best(task)
     swapped = rows.assign(score=rows["naive"], naive=rows["score"])
 
@@ -58,7 +58,7 @@ def test_a_gain_is_the_others_loss(rows_and_best, task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_gains_add_up(rows_and_best, task):
-    """Model over naive is model over best and best over naive."""
+    """Network over naive is network over best and best over naive."""
     rows, best = rows_and_best(task)
     info, edge = gained(rows, best, task)
 
@@ -66,12 +66,12 @@ def test_gains_add_up(rows_and_best, task):
 
 
 def test_directions_gain_is_the_log_loss_saved(rows_and_best, compared, make_inputs):
-    """1000 times the mean of the reference's loss less the model's, over the test rows."""
+    """1000 times the mean of the reference's loss less the network's, over the test rows."""
     rows, best = rows_and_best("direction")
     _, losses = compared(make_inputs("direction"), "direction")
     test = losses[rows["role"] == "test"].mean()
 
-    expected = 1000 * (test["naive"] - test["model"]), 1000 * (test["best"] - test["model"])
+    expected = 1000 * (test["naive"] - test["network"]), 1000 * (test["best"] - test["network"])
     assert gained(rows, best, "direction") == pytest.approx(expected)
 
 
@@ -126,7 +126,7 @@ def test_densities_of_test_rows_are_fitted_on_val_alone(rows_and_best, task):
 
 
 def test_only_test_rows_count(rows_and_best):
-    """A model that knows everything about train gains nothing by it."""
+    """A network that knows everything about train gains nothing by it."""
     rows, best = rows_and_best("direction")
     knowing = rows["score"].mask(rows["role"] != "test", 20 * (2 * rows["y"] - 1))
 

@@ -14,7 +14,7 @@ def test_losses_are_those_of_the_task_and_never_negative(compared, make_inputs, 
     rows, losses = compared(make_inputs(task), task)
 
     np.testing.assert_array_equal(
-        losses["model"], TASKS[task].loss(rows["y"].to_numpy(), rows["score"].to_numpy())
+        losses["network"], TASKS[task].loss(rows["y"].to_numpy(), rows["score"].to_numpy())
     )
     assert (losses >= 0).all(axis=None)
     assert len(losses) == len(rows)
@@ -62,5 +62,5 @@ def test_qlike_losses_are_the_textbooks(compared, make_inputs):
     rows, losses = compared(make_inputs("volatility"), "volatility")
     ratio = rows["y"] / rows["forecast"]
 
-    np.testing.assert_allclose(losses["model"], ratio - np.log(ratio) - 1, atol=1e-12)
+    np.testing.assert_allclose(losses["network"], ratio - np.log(ratio) - 1, atol=1e-12)
     assert_frame_equal(losses, loss_table(rows, ["naive", "har"], qlike), check_exact=True)

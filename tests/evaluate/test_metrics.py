@@ -78,10 +78,10 @@ def test_the_table_by_time_adds_up_to_the_metrics(compared, make_inputs, judged)
     test = rows["role"] == "test"
 
     assert list(found.by_time) == [
-        "close_time", "market_return", "model", "naive", "best", "net_return", "ref_net_return",
+        "close_time", "market_return", "network", "naive", "best", "net_return", "ref_net_return",
     ]  # fmt: skip
     assert found.by_time["close_time"].is_monotonic_increasing
-    assert found.by_time["model"].mean() == pytest.approx(losses.loc[test, "model"].mean())
+    assert found.by_time["network"].mean() == pytest.approx(losses.loc[test, "network"].mean())
     assert found.by_time["market_return"].mean() == pytest.approx(rows.loc[test, "return_next"].mean())
     net = found.by_time["net_return"]
     assert found.test["net_sharpe"] == pytest.approx(net.mean() / net.std(ddof=0) * np.sqrt(8760))
@@ -90,9 +90,9 @@ def test_the_table_by_time_adds_up_to_the_metrics(compared, make_inputs, judged)
 def test_each_split_is_of_its_own_rows(direction_run, judged):
     """Test has the whole block; val and train the same four figures, each from its own rows."""
     rows, losses = direction_run
-    losses.loc[rows["role"] == "train", "model"] = 0.5 * losses["naive"]
-    losses.loc[rows["role"] == "val", "model"] = 0.6 * losses["naive"]
-    losses.loc[rows["role"] == "test", "model"] = 0.9 * losses["naive"]
+    losses.loc[rows["role"] == "train", "network"] = 0.5 * losses["naive"]
+    losses.loc[rows["role"] == "val", "network"] = 0.6 * losses["naive"]
+    losses.loc[rows["role"] == "test", "network"] = 0.9 * losses["naive"]
 
     metrics = make_metrics(rows, losses, judged(rows, losses, "direction").test, {"mcc": 0.0}, "direction")
 

@@ -34,7 +34,7 @@ def tables():
         "months": pd.DataFrame({"month": ["2023-01", "2023-02", "all"], "skill_pct": [3.0, -1.0, 1.0]}),
         "forecasts": pd.DataFrame(
             {
-                "forecast": ["model", "naive"],
+                "forecast": ["network", "naive"],
                 "skill_pct": [3.0, 0.0],
                 "skill_lo": [1.0, 0.0],
                 "skill_hi": [5.0, 0.0],

@@ -134,8 +134,8 @@ def test_the_shared_block_is_what_its_words_say(compared, make_inputs, task):
     test = losses[rows["role"] == "test"]
     second = opponents(make_inputs(task).baselines)[1]
 
-    assert block["skill_pct"] == pytest.approx(100 * (1 - test["model"].mean() / test["naive"].mean()))
-    assert block["edge_pct"] == pytest.approx(100 * (1 - test["model"].mean() / test[second].mean()))
+    assert block["skill_pct"] == pytest.approx(100 * (1 - test["network"].mean() / test["naive"].mean()))
+    assert block["edge_pct"] == pytest.approx(100 * (1 - test["network"].mean() / test[second].mean()))
     assert block["edge_min_pct"] == block["edge_pct"] < block["skill_pct"]
     assert block["skill_lo"] <= block["skill_pct"] <= block["skill_hi"]
     assert block["fold_win_rate"] == 1
@@ -147,10 +147,10 @@ def test_the_shared_block_is_what_its_words_say(compared, make_inputs, task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_long_test_of_a_knowing_model_is_a_signal_with_an_edge(compared, make_inputs, task):
-    """Twenty blocks and more: the verdicts speak, and mirror where the model's departures are wrong."""
+    """Twenty blocks and more: the verdicts speak, and mirror where the network's departures are wrong."""
     inputs = make_inputs(task, symbols=["BTC-USDT"])
     rows, losses = compared(inputs, task)
-    wrong = losses.assign(model=2 * losses[["naive", "best"]].max(axis=1) - losses["model"])
+    wrong = losses.assign(network=2 * losses[["naive", "best"]].max(axis=1) - losses["network"])
     # The same hours again and again, a year each: long enough for a verdict.
     years = [rows.assign(close_time=rows["close_time"] + pd.Timedelta(days=365 * k)) for k in range(50)]
     long = pd.concat(years, ignore_index=True)
@@ -167,12 +167,12 @@ def test_a_long_test_of_a_knowing_model_is_a_signal_with_an_edge(compared, make_
 def test_edge_needs_a_signal(compared, make_inputs, task):
     """To beat a baseline that is worse than naive is no edge; to lose to it is still said."""
     rows, losses = compared(make_inputs(task, symbols=["BTC-USDT"]), task)
-    losses["model"] = losses["naive"] * 1.1
+    losses["network"] = losses["naive"] * 1.1
     years = [rows.assign(close_time=rows["close_time"] + pd.Timedelta(days=365 * k)) for k in range(50)]
     long, repeated = pd.concat(years, ignore_index=True), pd.concat([losses] * 50, ignore_index=True)
 
-    beaten = block_of_test(long, repeated.assign(best=2 * repeated["model"]), task)
-    lost = block_of_test(long, repeated.assign(best=0.5 * repeated["model"]), task)
+    beaten = block_of_test(long, repeated.assign(best=2 * repeated["network"]), task)
+    lost = block_of_test(long, repeated.assign(best=0.5 * repeated["network"]), task)
 
     assert (beaten["edge_lo"] > 0, beaten["edge_dm_p"] < 0.05) == (True, True)
     assert (beaten["signal"], beaten["edge"]) == (-1, 0)
@@ -208,7 +208,7 @@ def test_the_order_of_rows_changes_nothing_but_rounding(compared, make_inputs, t
 def test_fold_win_rate_is_the_share_of_folds_won_against_the_best_baseline(compared, make_inputs):
     """A fold won against naive, but lost to its best baseline, is lost."""
     rows, losses = compared(make_inputs("volatility"), "volatility")
-    losses.loc[rows["fold"] == "2", "best"] = 0.5 * losses["model"]
+    losses.loc[rows["fold"] == "2", "best"] = 0.5 * losses["network"]
 
     block = block_of_test(rows, losses, "volatility")
 

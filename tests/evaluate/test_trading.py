@@ -162,7 +162,7 @@ def test_traded_units_equal_the_loop_that_keeps_an_account(seed):
 
 
 def test_without_costs_and_band_the_return_is_position_times_return():
-    """Positions are target over forecast spread, the cap at most, on the side that the model takes."""
+    """Positions are target over forecast spread, the cap at most, on the side that the network takes."""
     rows = market()
     test = rows[rows["role"] == "test"].sort_values("close_time")
     sized = np.minimum(2, TARGET / (test["sizing_atr"] * 0.8))
@@ -171,9 +171,9 @@ def test_without_costs_and_band_the_return_is_position_times_return():
     long, sided = traded_hours(rows, **FREE), traded_hours(rows, direction.QUESTION, **FREE)
 
     returns = test["return_next"].to_numpy()
-    np.testing.assert_allclose(long["model"], forecast * returns, atol=1e-7)
+    np.testing.assert_allclose(long["network"], forecast * returns, atol=1e-7)
     np.testing.assert_allclose(long["reference"], sized * returns, atol=1e-7)
-    np.testing.assert_allclose(sided["model"], np.sign(test["delta"]) * sized * returns, atol=1e-7)
+    np.testing.assert_allclose(sided["network"], np.sign(test["delta"]) * sized * returns, atol=1e-7)
     np.testing.assert_array_equal(sided["reference"], long["reference"])
 
 
@@ -214,8 +214,8 @@ def test_position_is_carried_from_one_folds_test_to_the_next():
 
     hours = traded_hours(rows)
 
-    assert hours["model_traded"].sum() == pytest.approx(2)
-    np.testing.assert_array_equal(np.flatnonzero(hours["model_traded"]), [0, len(hours) - 1])
+    assert hours["network_traded"].sum() == pytest.approx(2)
+    np.testing.assert_array_equal(np.flatnonzero(hours["network_traded"]), [0, len(hours) - 1])
 
 
 def test_later_rows_change_no_earlier_position():
@@ -231,7 +231,7 @@ def test_later_rows_change_no_earlier_position():
         before, after = (traded_hours(table, question) for table in (rows, shocked))
         names = [*STRATEGIES, *(f"{name}_traded" for name in STRATEGIES)]
         pd.testing.assert_frame_equal(before.loc[:cut, names], after.loc[:cut, names], check_exact=True)
-        assert (before["model"] != after["model"]).any()
+        assert (before["network"] != after["network"]).any()
 
 
 def test_order_of_rows_does_not_matter():
@@ -259,9 +259,9 @@ def test_doubling_the_cost_doubles_what_is_paid():
     rows = market()
     free, once, twice = (traded_hours(rows, cost_bps=cost) for cost in (0.0, 5.0, 10.0))
 
-    paid = free["model"] - once["model"]
-    np.testing.assert_allclose(free["model"] - twice["model"], 2 * paid, atol=1e-15)
-    assert paid.sum() == pytest.approx(5e-4 * once["model_traded"].sum())
+    paid = free["network"] - once["network"]
+    np.testing.assert_allclose(free["network"] - twice["network"], 2 * paid, atol=1e-15)
+    assert paid.sum() == pytest.approx(5e-4 * once["network_traded"].sum())
     assert paid.sum() > 0
 
 
@@ -333,7 +333,7 @@ def test_utility_of_the_perfect_forecast_is_four_percent():
     """Half of a Sharpe ratio of .4 at 20 % a year is 400 basis points, in calm hours as in wild ones."""
     hours = traded_hours(foretold(market(), 14), max_position=1e6, **FREE)
 
-    np.testing.assert_allclose(hours["model_utility"], 400, rtol=1e-9)
+    np.testing.assert_allclose(hours["network_utility"], 400, rtol=1e-9)
     assert hours["reference_utility"].max() < 400
     assert hours["constant_utility"].max() < 400
 
@@ -346,7 +346,7 @@ def test_utility_falls_with_every_error_of_the_forecast():
 
         hours = traded_hours(wrong, max_position=1e6, **FREE)
 
-        np.testing.assert_allclose(hours["model_utility"], 400 * (2 / factor - factor**-2), atol=1e-3)
+        np.testing.assert_allclose(hours["network_utility"], 400 * (2 / factor - factor**-2), atol=1e-3)
 
 
 def test_utility_pays_for_what_is_traded():
@@ -354,7 +354,7 @@ def test_utility_pays_for_what_is_traded():
     rows = market()
     free, paid = traded_hours(rows, cost_bps=0.0), traded_hours(rows, cost_bps=5.0)
 
-    taken = free["model_utility"].mean() - paid["model_utility"].mean()
+    taken = free["network_utility"].mean() - paid["network_utility"].mean()
 
     assert taken == pytest.approx(5 * block_of(paid)["turnover"])
 
@@ -366,9 +366,9 @@ def test_utility_asks_for_the_exposure_alone():
         traded_hours(rows.assign(delta=delta), direction.QUESTION) for delta in (1.0, -1.0, 0.0)
     )
 
-    np.testing.assert_array_equal(up["model_utility"], down["model_utility"])
-    np.testing.assert_array_equal(up["model_utility"], up["reference_utility"])
-    np.testing.assert_array_equal(flat["model_utility"], 0)
+    np.testing.assert_array_equal(up["network_utility"], down["network_utility"])
+    np.testing.assert_array_equal(up["network_utility"], up["reference_utility"])
+    np.testing.assert_array_equal(flat["network_utility"], 0)
 
 
 def test_utility_is_the_same_at_any_timeframe():
@@ -382,7 +382,7 @@ def test_utility_is_the_same_at_any_timeframe():
         daily, volatility.QUESTION, horizon_bars=14, bar=day, params=made(max_position=1e6, **FREE)
     )
 
-    np.testing.assert_allclose(hours["model_utility"], 400, rtol=1e-9)
+    np.testing.assert_allclose(hours["network_utility"], 400, rtol=1e-9)
 
 
 def test_interval_holds_the_true_difference_about_as_often_as_it_says():
@@ -391,7 +391,7 @@ def test_interval_holds_the_true_difference_about_as_often_as_it_says():
     n_held = 0
     for _ in range(200):
         hours = pd.DataFrame(1e-3 * rng.standard_normal((400, 3)), columns=list(STRATEGIES))
-        hours = hours.assign(model_traded=0.0, **{f"{name}_utility": 0.0 for name in STRATEGIES})
+        hours = hours.assign(network_traded=0.0, **{f"{name}_utility": 0.0 for name in STRATEGIES})
         block = block_of(hours, block=4)
         assert block["delta_sharpe_lo"] < block["delta_sharpe"] < block["delta_sharpe_hi"]
         n_held += block["delta_sharpe_lo"] < 0 < block["delta_sharpe_hi"]
@@ -412,7 +412,7 @@ def test_where_model_and_reference_agree_nothing_is_between_them():
 
 
 def test_a_strategy_that_never_trades_has_nil_everywhere():
-    """The naive forecast as direction's model stays flat: no return, no risk, no cost."""
+    """The naive forecast as direction's network stays flat: no return, no risk, no cost."""
     block = block_of(traded_hours(market().assign(delta=0.0), direction.QUESTION))
 
     for key in ("net_sharpe", "turnover", "max_drawdown_pct", "utility_bps"):
