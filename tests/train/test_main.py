@@ -1,4 +1,5 @@
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,24 @@ def test_train_writes_what_others_read(capsys):
     spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
     assert TrainParams(**spec["train"]) == SETTINGS
     assert spec["features"] == ["a", "b", "c"]
+
+
+def test_curves_are_there_as_each_fold_ends():
+    """For whoever watches a run; in the order of the folds, in whatever order they end."""
+    curves = pd.DataFrame({"train_loss": [0.7, 0.6], "val_loss": [0.8, 0.9]}, index=[0, 1])
+    curves.index.name = "epoch"
+
+    with ExitStack() as opened:
+        note = train.curves_writer(opened, "direction: log loss")
+        assert not Path("results").exists()
+        seen = []
+        for fold in ("10", "2"):
+            note(fold, curves)
+            seen.append(pd.read_csv("results/training.csv")["fold"].tolist())
+            summary = json.loads(Path("results/train/metrics.json").read_text(encoding="utf-8"))
+            assert summary[f"fold_{fold}"] == {"train_loss": 0.6, "val_loss": 0.9}
+
+    assert seen == [[10, 10], [2, 2, 10, 10]]
 
 
 def test_each_rows_window_ends_in_its_own_symbols_features():
