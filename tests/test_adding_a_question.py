@@ -22,12 +22,12 @@ EXAMPLE = ROOT / "docs/examples/drawdown"
 PATCH = EXAMPLE / "lists.patch"
 NEW = sorted(path.relative_to(EXAMPLE) for path in EXAMPLE.rglob("*.*") if path != PATCH)
 LISTS = ["params.yaml", "stages/common/task.py", "stages/label/params.py"]
-# What goes over all tasks, but for the committed metrics: `make golden` writes those of a new one.
+# What goes over all tasks, but for what is of committed runs: `make golden` and `make repro` write that.
 OVER_ALL_TASKS = sorted(
     str(path.relative_to(ROOT))
     for path in (ROOT / "tests").rglob("test_*.py")
     if re.search(r"\bTASKS\b|tests\.questions", path.read_text(encoding="utf-8"))
-    and path.name not in {"test_golden.py", Path(__file__).name}
+    and path.name not in {"test_golden.py", "test_figures.py", Path(__file__).name}
 )
 LOCK_TEST = "tests/test_dvc_yaml.py::test_the_lock_is_of_this_code_and_these_parameters"
 
@@ -111,12 +111,12 @@ def test_mypy_names_what_a_question_forgets(whole):
 def test_the_tests_of_all_tasks_hold_for_it(whole):
     """None of them had to be told of it; the question's own tests hold, too."""
     own = [str(path) for path in NEW if path.name.startswith("test_")]
-    options = ["-q", "-n", "0", "-m", "not slow", "-rfE", f"--deselect={LOCK_TEST}"]
+    options = f"-q -n auto --dist loadfile -rfE --deselect={LOCK_TEST}".split()
     # Of the pytest that runs this, and of its workers.
     outer = {name for name in os.environ if name.startswith("PYTEST_")}
     whole.environment = {name: value for name, value in whole.environment.items() if name not in outer}
 
-    result = whole.try_run("python", "-m", "pytest", *options, *OVER_ALL_TASKS, *own)
+    result = whole.try_run("python", "-m", "pytest", *options, "-m", "not slow", *OVER_ALL_TASKS, *own)
 
     assert result.returncode == 0, result.stdout
     listed = whole.run("python", "-m", "pytest", "--collect-only", "-q", "-n", "0", *OVER_ALL_TASKS)

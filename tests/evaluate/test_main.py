@@ -71,7 +71,7 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
     report = (tmp_path / "results/report.html").read_text(encoding="utf-8")
     assert verdict in printed
     assert verdict in report
-    assert f"<dd>{'' if task == 'direction' else 'task=volatility, '}evaluate.bootstrap=100</dd>" in report
+    assert f"<dd>{'' if task == 'direction' else f'task={task}, '}evaluate.bootstrap=100</dd>" in report
 
 
 def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypatch):
