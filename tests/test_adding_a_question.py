@@ -68,7 +68,7 @@ def asked(reproduced: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
 
 
 def test_the_example_is_a_handful_of_files_and_a_patch_of_the_lists(tmp_path):
-    """No other file of the project has to change, and the page names each."""
+    """No other file has to change, but for evaluate's copy of params.yaml; the page names each."""
     for name in LISTS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

@@ -145,13 +145,13 @@ def settings_read(path: Path) -> Iterator[str]:
         if isinstance(function, ast.FunctionDef):
             every = [*function.args.args, *function.args.kwonlyargs]
             whole = {arg.arg for arg in every if arg.annotation and ast.unparse(arg.annotation) == "Params"}
-            chains = {ast.unparse(node) for node in ast.walk(function) if isinstance(node, ast.Attribute)}
-            for chain in chains:
+            nodes = [node for node in ast.walk(function) if isinstance(node, ast.Attribute)]
+            inner = {id(node.value) for node in nodes}
+            for chain in {ast.unparse(node) for node in nodes if id(node) not in inner}:
                 root, _, key = chain.partition(".")
                 if root in whole and key == "model_dump":
                     yield from Params.model_fields
-                longer = any(other.startswith(f"{chain}.") for other in chains)
-                if root in whole and not longer and key.split(".")[0] in Params.model_fields:
+                if root in whole and key.split(".")[0] in Params.model_fields:
                     yield re.sub(r"^label\.of.*", "label.${task}", key)
 
 

@@ -20,7 +20,7 @@ from stages.common.task import TASKS
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
 from stages.label.rows import label_candles
-from stages.params import Params, load_params
+from stages.params import Params, check_params, read_params
 
 REFERENCE = ("volatility", "har_hour_of_week")
 TOGETHER = "all, as the stage does"
@@ -67,7 +67,8 @@ def table(times: dict[str, dict[str, float]]) -> str:
 
 def main() -> None:
     """Print the table."""
-    params, candles = load_params(), market(FIVE_YEARS)
+    values, candles = read_params(), market(FIVE_YEARS)
+    params = check_params(values | {"fetch": values["fetch"] | {"timeframe": "1h"}})
     times = {task: time_task(candles, params.model_copy(update={"task": task})) for task in TASKS}
     print(table(times))
 

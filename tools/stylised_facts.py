@@ -29,6 +29,7 @@ OPEN_TIME = pd.date_range("2022-01-01", "2025-01-01", freq="h", inclusive="left"
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SEEDS = [1, 2, 3]
 
+DEFAULTS = "stages/evaluate/defaults.yaml"  # params.yaml may hold an experiment's settings
 RANGE_FLOOR = 1e-4  # of the close: some bars have no range, and no logarithm
 
 
@@ -172,10 +173,10 @@ def jump_share(hourly_return: pd.Series) -> float:
 def volatility_skill_pct(candles: pd.DataFrame) -> float:
     """QLIKE skill of log-HAR with hours of the week over the naive forecast, in percent.
 
-    Both as `label` and `baseline` make them by the settings in params.yaml, for the task volatility, on the
-    rows that both forecast.
+    Both as `label` and `baseline` make them by default, for the task volatility, on the rows that both
+    forecast.
     """
-    params = load_params().model_copy(update={"task": "volatility"})
+    params = load_params(DEFAULTS).model_copy(update={"task": "volatility"})
     labels, _ = label_candles(candles, params.task, HOUR, params.label, params.split)
     rows = make_rows(candles, labels, HOUR, params.split.bridge_bars, params.label.horizon)
     y, naive, har = (
@@ -188,7 +189,7 @@ def volatility_skill_pct(candles: pd.DataFrame) -> float:
 
 
 def simulated(seed: int) -> dict[str, float]:
-    """Every fact of the simulated market, as it comes unless params.yaml says otherwise, of that seed."""
+    """Every fact of the simulated market of that seed, nothing planted, whatever params.yaml says."""
     settings = SimulatedParams(seed=seed, drift_signal=0.0, volatility_memory=1.0)
     return measure_pair(*(simulate(symbol, OPEN_TIME, 60, settings) for symbol in SYMBOLS))
 

@@ -30,6 +30,9 @@ def test_the_defaults_are_those_committed():
     assert DEFAULTS.read_bytes() in {committed, (ROOT / "params.yaml").read_bytes()}, (
         "a new default must be known to evaluate: run `cp params.yaml stages/evaluate/defaults.yaml`"
     )
+    assert (
+        flat(read_settings(str(ROOT / "params.yaml"))).keys() == flat(read_settings(str(DEFAULTS))).keys()
+    )
 
 
 def test_settings_that_no_stage_reads_are_left_out():

@@ -105,6 +105,13 @@ def test_every_run_has_a_model_and_every_oracle_is_run():
     assert all(line.control == name for name, of_control in CONTROLS.items() for line in of_control)
 
 
+def test_markets_are_hourly_whatever_the_settings_say(values):
+    """Or labels and blocks would be of another length than the candles."""
+    values["fetch"]["timeframe"] = "4h"
+
+    assert check_params(control_values(values, 3)).fetch.timeframe == "1h"
+
+
 @pytest.mark.parametrize("years", TEST_BARS)
 def test_no_test_is_too_short_for_a_verdict(values, years):
     """The settings are sound, and the tests have the twenty blocks that a verdict needs."""

@@ -102,6 +102,8 @@ class Workspace:
         dm_p: float = 0.5,
         deps: dict[str, str] | None = None,
         by_time: pd.DataFrame | None = None,
+        *,
+        split: dict[str, Any] | None = None,
     ) -> dict[str, str]:
         """A run that scored it; hashes of what evaluate wrote, which is the workspace's now."""
         write_table(self.folder / BY_TIME, table_by_time(1) if by_time is None else by_time)
@@ -111,6 +113,7 @@ class Workspace:
         for path, hashed in outs.items():
             (self.folder / "files" / hashed).write_bytes((self.folder / path).read_bytes())
         params = {"task": "direction", "evaluate": {"cost_bps": 5.0, "seed": 1} | (strategy or {})}
+        params |= {"split": split} if split else {}
         self.note({PREDICTIONS: name, LABELS: "labels", EVALUATE: "v1"} | (deps or {}), outs, params)
         return outs
 
@@ -302,9 +305,10 @@ def test_the_workspaces_own_files_will_do(workspace):
 
 
 def test_forecasts_whose_scores_are_gone_are_counted(workspace, capsys):
-    """Those of the same labels are on the same rows, and Holm adjusts for them; others may be."""
+    """Those of the same labels, cut alike, are on the same rows: Holm adjusts for them; others may be."""
     for name, labels in (("a", "labels"), ("b", "labels"), ("c", "of another horizon")):
         workspace.score(name, deps={LABELS: labels}, by_time=table_by_time(ord(name)))
+    workspace.score("d", {}, deps={LABELS: "labels"}, by_time=table_by_time(5), split={"test_bars": 10})
     shutil.rmtree(workspace.folder / "files")
     workspace.score("a", {"cost_bps": 1.0}, dm_p=0.03)
 
@@ -312,7 +316,7 @@ def test_forecasts_whose_scores_are_gone_are_counted(workspace, capsys):
 
     out = capsys.readouterr().out
     assert "| direction | workspace | 1.00 | 0.030 | 0.060 |" in out
-    assert "scores are gone: 1 on these test rows, for which Holm adjusts, too; 1 on rows" in out
+    assert "scores are gone: 1 on these test rows, for which Holm adjusts, too; 2 on rows" in out
 
 
 def scored_run(name: str, cost_bps: float = 5.0) -> StageRun:

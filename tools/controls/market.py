@@ -19,7 +19,8 @@ from stages.params import Params
 Values = dict[str, Any]
 
 SYMBOL = "BTC/USDT"
-BAR = bar_length("1h")
+HOURLY = "1h"
+BAR = bar_length(HOURLY)
 BAR_MINUTES = 60
 FIRST_YEAR = 2022
 
@@ -58,8 +59,9 @@ class Study:
 
 
 def control_values(values: Values, years: int) -> Values:
-    """params.yaml with a dense network, monthly refits and tests long enough for a verdict."""
+    """params.yaml with a dense network, monthly refits and tests long enough for a verdict, on hours."""
     changes: Values = {
+        "fetch": {"timeframe": HOURLY},
         "baseline": {"refit_bars": REFIT_BARS},
         "split": {"scheme": "walk_forward", "folds": 4, "test_bars": TEST_BARS[years]},
         "train": {"network": "dense"},

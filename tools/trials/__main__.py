@@ -27,6 +27,7 @@ import pandas as pd
 
 from stages.common.errors import InputError, run
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, md5
+from stages.evaluate.subject import Settings
 from tools.trials.cache import StageRun, makers_of, read_runs
 from tools.trials.known import once, read_known
 from tools.trials.names import names_of, read_experiments, read_head
@@ -75,14 +76,21 @@ def n_overlapping(trials: Sequence[Trial], counted: Sequence[Trial], current: Tr
 
 
 def n_gone(noted: Sequence[StageRun], trials: Sequence[Trial], counted: Sequence[Trial]) -> tuple[int, int]:
-    """Numbers of forecasts whose scores are gone: of the same labels as the counted, and of others.
+    """Numbers of forecasts whose scores are gone: of the test rows of the counted, and of others.
 
-    `noted`: runs that scored a forecast. The same labels have the same test rows; others may have.
+    `noted`: runs that scored a forecast. The same labels, cut alike, have the same test rows; others may.
     """
-    gone = {scoring.forecast for scoring in noted} - {trial.forecast for trial in trials}
-    labels = {trial.forecast[1] for trial in counted}
-    n_here = sum(forecast[1] in labels for forecast in gone)
+    known = {trial.forecast for trial in trials}
+    gone = {scoring.forecast: rows_of(scoring) for scoring in noted if scoring.forecast not in known}
+    tested = [rows_of(trial) for trial in counted]
+    n_here = sum(rows in tested for rows in gone.values())
     return n_here, len(gone) - n_here
+
+
+def rows_of(scored: StageRun | Trial) -> tuple[str, Settings]:
+    """What tells test rows from others: the labels' hash, and how the folds are cut."""
+    split = {key: value for key, value in scored.settings.items() if key.startswith("split.")}
+    return scored.forecast[1], split
 
 
 def gone_names(experiments: Mapping[str, StageRun], trials: Sequence[Trial]) -> list[str]:

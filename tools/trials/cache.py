@@ -59,7 +59,7 @@ Makers = dict[tuple[str, str], list[StageRun]]  # of an output, by path and hash
 
 def read_file(path: Path, read: Callable[[Path], T]) -> T:
     """What `read` makes of the file; InputError where it isn't what DVC or evaluate once wrote."""
-    with as_written(str(path), "delete it"):
+    with as_written(str(path), "delete it to go on without it"):
         return read(path)
 
 
@@ -71,7 +71,7 @@ def as_written(name: str, mend: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DvcException) as error:
         reason = printable(str(error).partition("\n")[0].rstrip("."))
         raise InputError(
-            f"{name} must be as it was written ({mend} to go on without it); received what can't be read: "
+            f"{name} must be as it was written ({mend}); received what can't be read: "
             f"{type(error).__name__}, {reason}."
         ) from error
 

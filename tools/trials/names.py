@@ -20,14 +20,16 @@ def read_experiments(repo: Repo) -> dict[str, StageRun]:
     found = {}
     for experiment in sorted(exp_refs(repo.scm), key=str):
         name = experiment.name
-        if scoring := scoring_at(str(experiment), f"the experiment {name}", f"`dvc exp remove {name}`"):
+        if scoring := scoring_at(
+            str(experiment), f"the experiment {name}", f"`dvc exp remove {name}` to go on without it"
+        ):
             found[name] = scoring
     return found
 
 
 def read_head() -> dict[str, StageRun]:
     """The committed run of evaluate, by its name, HEAD; nothing where there is none."""
-    scoring = scoring_at("HEAD", "HEAD", "`dvc repro` and a commit")
+    scoring = scoring_at("HEAD", "HEAD", "run `dvc repro` and commit")
     return {"HEAD": scoring} if scoring else {}
 
 
