@@ -99,12 +99,12 @@ def test_mypy_names_what_a_question_forgets(whole):
     text = module.read_text(encoding="utf-8")
     whole.run(*command)
 
-    module.write_text(text.replace("    side=amount.side,\n", ""), encoding="utf-8")
+    module.write_text(text.replace("    gamma=GAMMA,\n", ""), encoding="utf-8")
     forgotten = whole.try_run(*command)
     module.write_text(text, encoding="utf-8")
 
     assert forgotten.returncode == 1
-    assert '"side" in call to "Question"' in forgotten.stdout
+    assert '"gamma" for "question"' in forgotten.stdout
 
 
 @pytest.mark.slow

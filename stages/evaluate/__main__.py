@@ -1,33 +1,22 @@
 """evaluate: reads predictions, labels, baselines and training curves; writes results/."""
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
 from stages.common.outputs import fresh_folder, write_text
 from stages.common.settings import read_settings
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.evaluate.curves import scatter, units
-from stages.evaluate.ledger import (
-    FORECAST,
-    SCORES,
-    Trial,
-    ledger_folder,
-    market_hashes,
-    md5,
-    write_trial,
-)
+from stages.evaluate.ledger import remember
 from stages.evaluate.metrics import as_json
 from stages.evaluate.plots import draw, save
 from stages.evaluate.question import question_of
 from stages.evaluate.report import page
-from stages.evaluate.stage import Evaluation, evaluate
-from stages.evaluate.subject import Settings, facts, flat, market_of, settings_of
+from stages.evaluate.stage import evaluate
+from stages.evaluate.subject import facts, flat, market_of, settings_of
 from stages.evaluate.verdict import sentence
 from stages.params import Params, check_unchanged
 from stages.runner import run_stage
@@ -60,7 +49,7 @@ def main(params: Params) -> None:
     subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))))
     write_text("results/report.html", page(subject, verdict, metrics, found.tables, images))
     write_text("results/metrics.json", as_json(metrics))
-    remember(found, settings)
+    remember(metrics["test"], found.by_time, found.test, settings)
     n_rows = len(predictions) - found.n_lost
     print(f"evaluate: {n_rows:,} rows, {found.n_lost:,} left out for want of a baseline's forecast")
     print(f"{verdict} More: results/report.html")
@@ -74,44 +63,6 @@ def read_curves() -> pd.DataFrame:
     except (FileNotFoundError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise not_as_written(CURVES, f"what can't be read: {reason}") from None
-
-
-def settings_of_forecast() -> Settings:
-    """What earlier stages ran with, if DVC has noted it: params.yaml may have been edited since."""
-    if not Path("dvc.lock").exists():
-        return {}
-    stages = YAML(typ="safe").load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
-    outs = {out["path"]: out["md5"] for out in stages.get("train", {}).get("outs", [])}
-    if outs.get(FORECAST[0]) != md5(Path(FORECAST[0])):
-        return {}
-    noted = [stage["params"]["params.yaml"] for name, stage in stages.items() if name != "evaluate"]
-    return {key: value for params in noted for key, value in flat(params).items()}
-
-
-def remember(found: Evaluation, settings: Settings) -> None:
-    """Enter what was scored into the ledger; where that fails, say so, for the results stand without it."""
-    try:
-        trial = Trial(
-            forecast=tuple(md5(Path(path)) for path in FORECAST),
-            scores=tuple(md5(Path(path)) for path in SCORES),
-            settings=settings | settings_of_forecast(),
-            code={
-                path.as_posix(): md5(path)
-                for path in sorted(Path("stages").rglob("*.py"))
-                if not path.is_relative_to("stages/evaluate")
-            },
-            figures=found.metrics["test"],
-            market=market_hashes(found.by_time, found.test),
-            by_time=found.by_time[["close_time", "net_return"]],
-            experiment=os.environ.get("DVC_EXP_NAME", ""),
-        )
-        write_trial(ledger_folder(), trial)
-    except OSError as error:
-        print(
-            f"warning: {ledger_folder()} must be a folder that can be written to, or else python -m "
-            f"tools.trials will not know of this try once `dvc gc` has run; received: {error}.",
-            file=sys.stderr,
-        )
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

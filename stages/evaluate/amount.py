@@ -1,9 +1,12 @@
 """What all questions of "how much?" share: y above 0, its score a logarithm."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Bools, Floats
+from stages.evaluate.question import Question, Words
 
 MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
 
@@ -101,3 +104,29 @@ def squared_correlation(a: Floats, b: Floats) -> float:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1] ** 2)
+
+
+def question(
+    *,
+    spread: Callable[[pd.DataFrame, int], Floats],
+    block: Callable[[pd.DataFrame, float], dict[str, float]],
+    gamma: float,
+    scale: float,
+    words: Words,
+) -> Question:
+    """A question of an amount, by what isn't the same for all of them."""
+    return Question(
+        event=event,
+        surprise=surprise,
+        calls=calls,
+        side=side,
+        spread=spread,
+        log_density=log_density,
+        nonconformity=nonconformity,
+        bounds=bounds,
+        width=width,
+        gamma=gamma,
+        block=block,
+        scale=scale,
+        words=words,
+    )

@@ -6,6 +6,8 @@ so that the same result has one file. The ledger is no stage's output, and no ha
 
 import hashlib
 import json
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,11 +19,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 
 from stages.common.cache import cache_folder
 from stages.common.outputs import beside
 from stages.common.tables import TIME
-from stages.evaluate.subject import Settings
+from stages.evaluate.subject import Settings, flat
+
+Figures = dict[str, float]  # of the test, by key
 
 FORECAST = ("data/predictions.parquet", "data/labels")
 SCORES = ("results/by_time.parquet", "results/metrics.json")
@@ -109,6 +114,47 @@ def write_trial(folder: Path, trial: Trial) -> Path:
         writer.add_key_value_metadata({DETAILS: json.dumps(details)})
     path.stat()  # raises where it isn't there after all
     return path
+
+
+def settings_of_forecast() -> Settings:
+    """What earlier stages ran with, if DVC has noted it: params.yaml may have been edited since."""
+    if not Path("dvc.lock").exists():
+        return {}
+    stages = YAML(typ="safe").load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
+    outs = {out["path"]: out["md5"] for out in stages.get("train", {}).get("outs", [])}
+    if outs.get(FORECAST[0]) != md5(Path(FORECAST[0])):
+        return {}
+    noted = [stage["params"]["params.yaml"] for name, stage in stages.items() if name != "evaluate"]
+    return {key: value for params in noted for key, value in flat(params).items()}
+
+
+def remember(figures: Figures, by_time: pd.DataFrame, test: pd.DataFrame, settings: Settings) -> None:
+    """Enter what was scored into the ledger; where that fails, say so, for the results stand without it.
+
+    `figures`: the shared block of the test; `test`: its rows; `settings`: those of params.yaml.
+    """
+    try:
+        trial = Trial(
+            forecast=tuple(md5(Path(path)) for path in FORECAST),
+            scores=tuple(md5(Path(path)) for path in SCORES),
+            settings=settings | settings_of_forecast(),
+            code={
+                path.as_posix(): md5(path)
+                for path in sorted(Path("stages").rglob("*.py"))
+                if not path.is_relative_to("stages/evaluate")
+            },
+            figures=figures,
+            market=market_hashes(by_time, test),
+            by_time=by_time[["close_time", "net_return"]],
+            experiment=os.environ.get("DVC_EXP_NAME", ""),
+        )
+        write_trial(ledger_folder(), trial)
+    except OSError as error:
+        print(
+            f"warning: {ledger_folder()} must be a folder that can be written to, or else python -m "
+            f"tools.trials will not know of this try once `dvc gc` has run; received: {error}.",
+            file=sys.stderr,
+        )
 
 
 def read_trial(path: Path) -> Trial:

@@ -24,7 +24,7 @@ Metrics = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Setting:
+class Yardstick:
     """What a test is measured by; `question` and `loss` are the task's."""
 
     question: Question
@@ -36,33 +36,33 @@ class Setting:
 
 @dataclass(frozen=True)
 class Findings:
-    """`test`, the shared block; its figures taken apart; `by_time`, losses and returns of each time."""
+    """The shared block of the test; its figures taken apart; losses and returns of each time of it."""
 
-    test: dict[str, float]
+    shared: dict[str, float]
     tables: dict[str, pd.DataFrame]
     by_time: pd.DataFrame
 
 
-def judge(rows: pd.DataFrame, losses: pd.DataFrame, setting: Setting) -> Findings:
+def judge(rows: pd.DataFrame, losses: pd.DataFrame, yardstick: Yardstick) -> Findings:
     """All that the test rows say; `rows` of `rows.join` and `losses` of `loss_table`, of all roles."""
-    question, bar, params = setting.question, setting.bar, setting.params
+    question, bar, params = yardstick.question, yardstick.bar, yardstick.params
     rng = np.random.default_rng(params.seed)
     in_test = rows["role"] == "test"
     test, test_losses = rows[in_test], losses[in_test]
-    sample = sample_of(test, setting.horizon_bars, bar, params.bootstrap, rng)
+    sample = sample_of(test, yardstick.horizon_bars, bar, params.bootstrap, rng)
     best = best_baselines(rows, losses.drop(columns=["network", "best"]))
-    covered = intervals(rows, question, setting.horizon_bars * bar)
-    returns = returns_by_time(rows, question, horizon_bars=setting.horizon_bars, bar=bar, params=params)
+    covered = intervals(rows, question, yardstick.horizon_bars * bar)
+    returns = returns_by_time(rows, question, horizon_bars=yardstick.horizon_bars, bar=bar, params=params)
     in_set = mcs_p(
         test_losses.drop(columns="best"), sample.time, sample.block, params.bootstrap, params.seed
     )
     block = (
-        shared_block(test, test_losses, setting.loss, sample, rng)
+        shared_block(test, test_losses, yardstick.loss, sample, rng)
         | {"mcs_p": in_set["network"]}
         | gains(rows, best, question.log_density)
         | coverage_block(rows, covered, bar)
         | strategy_block(returns, sample.starts, sample.block, bar)
-        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / setting.horizon_bars}
+        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / yardstick.horizon_bars}
     )
     tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
         "forecasts": breakdown.forecasts(test_losses, in_set, partial(compare, sample=sample))

@@ -9,7 +9,7 @@ from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.curves import make_tables
 from stages.evaluate.losses import loss_table
-from stages.evaluate.metrics import Metrics, Setting, judge, make_metrics, rounded
+from stages.evaluate.metrics import Metrics, Yardstick, judge, make_metrics, rounded
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.trading import YEAR
@@ -34,18 +34,18 @@ def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, param
     """Judge the forecasts of all folds. Raises InputError as `join` and `loss_table` do."""
     task, question = TASKS[params.task], question_of(params.task)
     bar = bar_length(params.fetch.timeframe)
-    setting = Setting(question, task.loss, params.label.horizon, bar, params.evaluate)
+    yardstick = Yardstick(question, task.loss, params.label.horizon, bar, params.evaluate)
     classics = in_one(baselines)
     rows = join(predictions, in_one(labels), classics, task)
     losses = loss_table(rows, opponents(classics), task.loss)
     rows = rows.assign(event=question.event, surprise=question.surprise)
-    findings = judge(rows, losses, setting)
+    findings = judge(rows, losses, yardstick)
     test = rows[rows["role"] == "test"]
     own_block = question.block(test, YEAR / bar)
     # As float32, for the last bits of a logarithm are the C library's own.
     floats = findings.by_time.select_dtypes("float64").columns
     return Evaluation(
-        metrics=rounded(make_metrics(rows, losses, findings.test, own_block, params.task)),
+        metrics=rounded(make_metrics(rows, losses, findings.shared, own_block, params.task)),
         tables=findings.tables | make_tables(test, question),
         test=test,
         by_time=findings.by_time.astype(dict.fromkeys(floats, "float32")),

@@ -5,7 +5,7 @@ import pandas as pd
 
 from stages.common.arrays import Floats
 from stages.evaluate import amount
-from stages.evaluate.question import Question, Words
+from stages.evaluate.question import Words
 
 # How far a miss moves the intervals. Gibbs and Candes' .005 is too slow for labels of a day: on BTC/USDT
 # 2022-2025 it covers 83 % of the worst 30 days, where this covers 85 %, by intervals 6 % wider.
@@ -25,18 +25,10 @@ def block(test: pd.DataFrame, bars_a_year: float) -> dict[str, float]:
     return amount.errors(test) | {"annualised_vol_pct": annualised}
 
 
-QUESTION = Question(
-    event=amount.event,
-    surprise=amount.surprise,
-    calls=amount.calls,
-    side=amount.side,
+QUESTION = amount.question(
     spread=spread,
-    log_density=amount.log_density,
-    nonconformity=amount.nonconformity,
-    bounds=amount.bounds,
-    width=amount.width,
-    gamma=GAMMA,
     block=block,
+    gamma=GAMMA,
     scale=PERCENT,
     words=Words(
         unit="range of a bar, % of price",

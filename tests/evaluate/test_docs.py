@@ -7,7 +7,7 @@ import yaml
 
 from stages.baseline.question import question_of as baselines_of
 from stages.common.task import TASKS
-from stages.evaluate.metrics import Setting, judge, make_metrics
+from stages.evaluate.metrics import Yardstick, judge, make_metrics
 from stages.evaluate.question import question_of
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +55,9 @@ def run(request, compared, make_inputs, params):
     task = request.param
     rows, losses = compared(make_inputs(task), task)
     question = question_of(task)
-    found = judge(rows, losses, Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params))
+    found = judge(rows, losses, Yardstick(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params))
     own_block = question.block(rows[rows["role"] == "test"], 8760.0)
-    return task, found, make_metrics(rows, losses, found.test, own_block, task)
+    return task, found, make_metrics(rows, losses, found.shared, own_block, task)
 
 
 def test_every_row_says_all(tables):

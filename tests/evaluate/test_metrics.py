@@ -8,7 +8,7 @@ import pytest
 from stages.common.task import TASKS
 from stages.evaluate.metrics import (
     Findings,
-    Setting,
+    Yardstick,
     as_json,
     baseline_losses,
     judge,
@@ -36,8 +36,8 @@ def judged(params) -> Judge:
 
     def run(rows: pd.DataFrame, losses: pd.DataFrame, task: str) -> Findings:
         question = question_of(task)
-        setting = Setting(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
-        return judge(rows, losses, setting)
+        yardstick = Yardstick(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
+        return judge(rows, losses, yardstick)
 
     return run
 
@@ -51,7 +51,7 @@ def direction_run(compared, make_inputs):
 @pytest.mark.parametrize("task", TASKS)
 def test_all_tasks_have_the_same_keys_and_numbers_in_all(compared, make_inputs, judged, task):
     """`metrics diff` lines them up; not one may be NaN."""
-    block = judged(*compared(make_inputs(task), task), task).test
+    block = judged(*compared(make_inputs(task), task), task).shared
 
     assert list(block) == SHARED
     assert np.isfinite(list(block.values())).all()
@@ -63,7 +63,7 @@ def test_where_the_model_is_the_naive_forecast_all_is_nil(compared, make_inputs,
     """0, [0, 0], p = 1, auc .5, ic 0, slope 0, no information, and never NaN."""
     inputs = make_inputs(task, knowledge=0)
     rows, losses = compared(inputs, task)
-    block = judged(rows, losses.assign(best=losses["naive"]), task).test
+    block = judged(rows, losses.assign(best=losses["naive"]), task).shared
 
     nil = ("skill_pct", "skill_lo", "skill_hi", "edge_pct", "ic", "cal_slope", "info_gain_mnats")
     assert {name: block[name] for name in nil} == pytest.approx(dict.fromkeys(nil, 0), abs=1e-9)
@@ -84,7 +84,7 @@ def test_the_table_by_time_adds_up_to_the_metrics(compared, make_inputs, judged)
     assert found.by_time["network"].mean() == pytest.approx(losses.loc[test, "network"].mean())
     assert found.by_time["market_return"].mean() == pytest.approx(rows.loc[test, "return_next"].mean())
     net = found.by_time["net_return"]
-    assert found.test["net_sharpe"] == pytest.approx(net.mean() / net.std(ddof=0) * np.sqrt(8760))
+    assert found.shared["net_sharpe"] == pytest.approx(net.mean() / net.std(ddof=0) * np.sqrt(8760))
 
 
 def test_each_split_is_of_its_own_rows(direction_run, judged):
@@ -94,7 +94,9 @@ def test_each_split_is_of_its_own_rows(direction_run, judged):
     losses.loc[rows["role"] == "val", "network"] = 0.6 * losses["naive"]
     losses.loc[rows["role"] == "test", "network"] = 0.9 * losses["naive"]
 
-    metrics = make_metrics(rows, losses, judged(rows, losses, "direction").test, {"mcc": 0.0}, "direction")
+    metrics = make_metrics(
+        rows, losses, judged(rows, losses, "direction").shared, {"mcc": 0.0}, "direction"
+    )
 
     skills = [metrics[split]["skill_pct"] for split in ("train", "val", "test")]
     assert skills == pytest.approx([50, 40, 10])
@@ -135,7 +137,7 @@ def test_what_is_not_finite_is_never_written(value):
 def test_all_figures_are_plain_numbers(direction_run, judged):
     """Nothing of numpy's is left after rounding, so that JSON takes it as it is."""
     rows, losses = direction_run
-    test = judged(rows, losses, "direction").test
+    test = judged(rows, losses, "direction").shared
     metrics = rounded(make_metrics(rows, losses, test, {"mcc": 0.0}, "direction"))
 
     assert json.loads(as_json(metrics)) == metrics

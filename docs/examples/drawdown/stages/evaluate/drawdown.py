@@ -5,7 +5,7 @@ import pandas as pd
 
 from stages.common.arrays import Floats
 from stages.evaluate import amount
-from stages.evaluate.question import Question, Words
+from stages.evaluate.question import Words
 
 GAMMA = 0.01  # how far a miss moves the intervals: as volatility's, for the labels last as long
 PERCENT = 100.0
@@ -27,18 +27,10 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
     return amount.errors(test) | {"deeper_pct": float(100 * deeper)}
 
 
-QUESTION = Question(
-    event=amount.event,
-    surprise=amount.surprise,
-    calls=amount.calls,
-    side=amount.side,
+QUESTION = amount.question(
     spread=spread,
-    log_density=amount.log_density,
-    nonconformity=amount.nonconformity,
-    bounds=amount.bounds,
-    width=amount.width,
-    gamma=GAMMA,
     block=block,
+    gamma=GAMMA,
     scale=PERCENT,
     words=Words(
         unit="deepest fall, % of price",
