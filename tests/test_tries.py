@@ -94,18 +94,18 @@ def test_trials_have_the_names_of_their_experiments(tried):
     rows = [line.split(" | ") for line in tried.of_ledger.splitlines() if line.startswith("| direction")]
 
     names = {row[1]: row[0] for row in rows}
-    assert names.keys() == {"", "workspace, bare", "dear"}
-    assert "train.offset=none" in names["workspace, bare"]
+    assert names.keys() == {"", "workspace, HEAD, bare", "dear"}
+    assert "train.offset=none" in names["workspace, HEAD, bare"]
     assert "evaluate.cost_bps=50.0" in names["dear"]
 
 
 def test_each_trial_has_its_own_sharpe_ratio(tried):
     """That of the workspace is the one in results/metrics.json; a higher cost gives another."""
-    row = r"^\| direction.* \| (workspace, bare|dear) \|.* (\S+) \|$"
+    row = r"^\| direction.* \| (workspace, HEAD, bare|dear) \|.* (\S+) \|$"
     sharpe = dict(re.findall(row, tried.of_ledger, re.M))
 
     metrics = json.loads((tried.project.folder / "results/metrics.json").read_text(encoding="utf-8"))
-    assert sharpe["workspace, bare"] == f"{metrics['test']['net_sharpe']:z.2f}" != sharpe["dear"]
+    assert sharpe["workspace, HEAD, bare"] == f"{metrics['test']['net_sharpe']:z.2f}" != sharpe["dear"]
     assert "Probability of backtest overfitting" in tried.of_ledger
 
 

@@ -93,10 +93,10 @@ def test_no_figure_takes_a_level_for_a_forecast(compared, make_inputs, level):
     rows, losses = compared(make_inputs("direction"), "direction")
     rng, high = np.random.default_rng(1), rows[level] == rows[level].iloc[0]
     rows["event"] = rng.random(len(rows)) < np.where(high, 0.7, 0.3)
-    rows["target"] = rng.standard_normal(len(rows)) + np.where(high, 3, 0)
+    rows["surprise"] = rng.standard_normal(len(rows)) + np.where(high, 3, 0)
     rows["delta"] = rng.standard_normal(len(rows)) + np.where(high, 3, 0)
     assert auc(rows["delta"].to_numpy(), rows["event"].to_numpy()) > 0.6
-    assert spearman(rows["delta"].to_numpy(), rows["target"].to_numpy()) > 0.4
+    assert spearman(rows["delta"].to_numpy(), rows["surprise"].to_numpy()) > 0.4
 
     shared, split = block_of_test(rows, losses, "direction"), role_block(rows, losses)
 
@@ -231,7 +231,8 @@ def test_one_class_and_few_rows_are_never_nan(compared, make_inputs, task):
     """Three test rows of one outcome, the same score on each: plain numbers all the same."""
     rows, losses = compared(make_inputs(task), task)
     few = rows[rows["role"] == "test"].head(3).index
-    rows.loc[few, ["y", "outcome", "target", "event", "score", "delta"]] = [1.0, 0.0, 0.3, True, 0.2, 0.2]
+    columns = ["y", "return_to_end", "surprise", "event", "score", "delta"]
+    rows.loc[few, columns] = [1.0, 0.0, 0.3, True, 0.2, 0.2]
     rows = rows.loc[few]
     losses = loss_table(rows.assign(role="val"), ["naive"], TASKS[task].loss)
 
