@@ -141,7 +141,7 @@ def test_its_answer_lies_beside_the_others(asked):
     assert list(metrics["test"]) == list(committed["test"])
     assert np.isfinite([*metrics["test"].values(), *metrics["drawdown"].values()]).all()
     assert metrics["test"]["n_rows"] == committed["test"]["n_rows"]
-    assert list(metrics["baselines"]) == ["naive", "har", "har_hour_of_week"]
+    assert list(metrics["baselines"]) == ["benchmark", "har", "har_hour_of_week"]
 
     table = asked.run("dvc", "metrics", "diff", "--all", "--md")
     shared = [line.split("|")[2:5] for line in table.splitlines() if "| test." in line]

@@ -183,7 +183,7 @@ def test_true_range_goes_through_everything(project):
 
     assert project.reruns() == AFTER_LABEL
     metrics = json.loads((project.folder / "results/metrics.json").read_text(encoding="utf-8"))
-    assert set(metrics["baselines"]) > {"naive", "har_hour_of_week", "garch", "boosting"}
+    assert set(metrics["baselines"]) > {"benchmark", "har_hour_of_week", "garch", "boosting"}
     assert metrics["test"]["width"] > 0
 
 

@@ -57,7 +57,7 @@ FACTS = {
     "days with a jump, %": Fact(4.3, 1.5, 6),
     "Parkinson volatility over volatility of returns": Fact(1.05, 1, 1.1),
     "mean true range over mean absolute return": Fact(2.14, 2.05, 2.25),
-    "log-HAR + hour-of-week's skill over naive, 14 hours, %": Fact(36.2, 30, 42),
+    "log-HAR + hour-of-week's skill over the benchmark, 14 hours, %": Fact(36.2, 30, 42),
     "two symbols' returns, correlation": Fact(0.86, 0.75, 0.9),
     "two symbols' log true ranges, correlation": Fact(0.88, 0.75, 0.9),
 }
@@ -102,7 +102,7 @@ def measure(candles: pd.DataFrame) -> dict[str, float]:
         "days with a jump, %": 100 * jump_share(r),
         "Parkinson volatility over volatility of returns": np.sqrt(parkinson_variance) / r.std(),
         "mean true range over mean absolute return": relative_range.mean() / r.abs().mean(),
-        "log-HAR + hour-of-week's skill over naive, 14 hours, %": volatility_skill_pct(candles),
+        "log-HAR + hour-of-week's skill over the benchmark, 14 hours, %": volatility_skill_pct(candles),
     }
 
 
@@ -171,7 +171,7 @@ def jump_share(hourly_return: pd.Series) -> float:
 
 
 def volatility_skill_pct(candles: pd.DataFrame) -> float:
-    """QLIKE skill of log-HAR with hours of the week over the naive forecast, in percent.
+    """QLIKE skill of log-HAR with hours of the week over the benchmark, in percent.
 
     Both as `label` and `baseline` make them by default, for the task volatility, on the rows that both
     forecast.
@@ -179,12 +179,15 @@ def volatility_skill_pct(candles: pd.DataFrame) -> float:
     params = load_params(DEFAULTS).model_copy(update={"task": "volatility"})
     labels, _ = label_candles(candles, params.task, HOUR, params.label, params.split)
     rows = make_rows(candles, labels, HOUR, params.split.bridge_bars, params.label.horizon)
-    y, naive, har = (
+    y, benchmark, har = (
         rows["y"].to_numpy(),
-        *(forecast(rows, params.baseline) for forecast in (volatility.naive, volatility.har_hour_of_week)),
+        *(
+            forecast(rows, params.baseline)
+            for forecast in (volatility.benchmark, volatility.har_hour_of_week)
+        ),
     )
-    known = np.isfinite(y) & np.isfinite(naive) & np.isfinite(har)
-    losses = [qlike(y[known], np.log(forecast[known])).mean() for forecast in (har, naive)]
+    known = np.isfinite(y) & np.isfinite(benchmark) & np.isfinite(har)
+    losses = [qlike(y[known], np.log(forecast[known])).mean() for forecast in (har, benchmark)]
     return float(100 * (1 - losses[0] / losses[1]))
 
 

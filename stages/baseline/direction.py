@@ -124,7 +124,7 @@ def smoothed_rate(ones: Floats | float, count: Ints | int) -> Any:
     return np.clip(ones / count, 0.5 / count, 1 - 0.5 / count)
 
 
-NAIVE: dict[str, Forecaster] = {"sign": base_rate, "zero": touch_probability}
+BENCHMARK: dict[str, Forecaster] = {"sign": base_rate, "zero": touch_probability}
 BASELINES: dict[str, Forecaster] = {
     "base_rate_90d": base_rate_90d,
     "logistic": logistic,
@@ -133,8 +133,8 @@ BASELINES: dict[str, Forecaster] = {
 
 
 def baselines(timeout: str, **_settings: Any) -> dict[str, Forecaster]:
-    """Each column's forecaster; what is naive depends on `label.direction.timeout`."""
-    return {"naive": NAIVE[timeout]} | BASELINES
+    """Each column's forecaster; which is the benchmark depends on `label.direction.timeout`."""
+    return {"benchmark": BENCHMARK[timeout]} | BASELINES
 
 
 QUESTION = Question(baselines=baselines)

@@ -9,7 +9,7 @@ from stages.baseline.refit import Forecaster
 
 @dataclass(frozen=True)
 class Question:
-    """`baselines(**settings)`, of the block `label.<task>`: each column's forecaster, `naive` the first."""
+    """`baselines(**settings)`, of the block `label.<task>`: forecasters by column, `benchmark` first."""
 
     baselines: Callable[..., dict[str, Forecaster]]
 

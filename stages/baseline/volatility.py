@@ -28,7 +28,7 @@ PERSISTENCE = 0.999  # alpha + beta at most: BTC/USDT often asks for 1, and has 
 ALPHA, BETA, DEGREES = 0.05, 0.93, 5.0  # where the very first fit fails
 
 
-def naive(rows: pd.DataFrame, params: BaselineParams) -> Floats:
+def benchmark(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     """A line in logs: ln f = a + b ln(ATR(t) / close).
 
     Nests the last value (a = 0, b = 1) and the mean (b = 0), so that nothing has to be chosen.
@@ -171,7 +171,7 @@ def boosting(rows: pd.DataFrame, params: BaselineParams) -> Floats:
 
 
 BASELINES: dict[str, Forecaster] = {
-    "naive": naive,
+    "benchmark": benchmark,
     "last_value": last_value,
     "mean_reversion": mean_reversion,
     "ewma": ewma,

@@ -68,7 +68,7 @@ DIRECTION = Task(
     loss=log_loss,
     loss_name="log loss",
     keras_loss=keras_log_loss,
-    offset="naive",
+    offset="benchmark",
     classes=True,
 )
 AMOUNT = Task(  # of anything above 0

@@ -12,13 +12,13 @@ MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may a
 
 
 def event(rows: pd.DataFrame) -> Bools:
-    """Whether more came than the naive forecast said; shape (n_rows,)."""
+    """Whether more came than the benchmark said; shape (n_rows,)."""
     return surprise(rows) > 0
 
 
 def surprise(rows: pd.DataFrame) -> Floats:
-    """What came less the naive forecast, in logs; shape (n_rows,)."""
-    return (np.log(rows["y"]) - rows["naive"]).to_numpy(np.float64)
+    """What came less the benchmark, in logs; shape (n_rows,)."""
+    return (np.log(rows["y"]) - rows["benchmark"]).to_numpy(np.float64)
 
 
 def side(rows: pd.DataFrame) -> Floats:

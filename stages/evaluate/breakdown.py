@@ -55,13 +55,13 @@ def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], compared: Compared)
     """The network and every baseline on the test rows, least loss first.
 
     `losses`: columns network, the opponents and best, which is left out. `loss` is the mean in thousandths,
-    `skill_pct` over the naive forecast, and `gain_pct` what the network saves of this one's loss, each with
+    `skill_pct` over the benchmark, and `gain_pct` what the network saves of this one's loss, each with
     its 90 % interval. `mcs_p`: as given; from .1 on it can't be told from the best.
     """
     columns: dict[str, Floats] = {name: losses[name].to_numpy() for name in losses.columns.drop("best")}
     table = []
     for name, loss in columns.items():
-        skill, gain = compared(loss, columns["naive"]), compared(columns["network"], loss)
+        skill, gain = compared(loss, columns["benchmark"]), compared(columns["network"], loss)
         table.append(
             {
                 "forecast": name,

@@ -10,20 +10,20 @@ from stages.common.arrays import Floats
 Loss = Callable[[Floats, Floats], Floats]
 
 
-def slope(y: Floats, score: Floats, naive: Floats, loss: Loss) -> float:
-    """Slope b of the best a + b (score - naive) on top of the naive score; 0 where that never varies.
+def slope(y: Floats, score: Floats, benchmark: Floats, loss: Loss) -> float:
+    """Slope b of the best benchmark + a + b (score - benchmark); 0 where that difference never varies.
 
-    1: the departures from the naive forecast are as large as they should be; below 1: exaggerated;
+    1: the departures from the benchmark are as large as they should be; below 1: exaggerated;
     0: worthless. Scores, shape (n,), on the link scale. The log loss makes it a logistic regression,
     QLIKE a gamma regression with log link. Source: Cox (1958), Biometrika 45(3/4).
     """
-    delta = score - naive
+    delta = score - benchmark
     spread = delta.std()
     # Below this the spread is the rounding of scores, not a forecast.
     if spread < 1e-9:
         return 0.0
     design = np.column_stack([np.ones_like(delta), (delta - delta.mean()) / spread])
-    return float(fit(y, naive, design, loss)[1] / spread)
+    return float(fit(y, benchmark, design, loss)[1] / spread)
 
 
 def intercept(y: Floats, score: Floats, loss: Loss) -> float:

@@ -29,12 +29,12 @@ def units(task: str, loss_name: str, question: Question) -> dict[str, str]:
 
 
 def forecast(test: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """Means of forecast, naive forecast and outcome on each `date`, times `scale`.
+    """Means of forecast, benchmark and outcome on each `date`, times `scale`.
 
     A date is that of close_time, in UTC; dates without a row are absent.
     """
     date = test["close_time"].dt.strftime("%Y-%m-%d").rename("date")
-    columns = {"forecast": "forecast", "naive_forecast": "naive", "y": "outcome"}
+    columns = {"forecast": "forecast", "benchmark_forecast": "benchmark", "y": "outcome"}
     means = scale * test[list(columns)].rename(columns=columns).groupby(date).mean()
     return means.reset_index()
 

@@ -20,12 +20,12 @@ def event(rows: pd.DataFrame) -> Bools:
 
 
 def surprise(rows: pd.DataFrame) -> Floats:
-    """Return at the label's end, in ATR, of which the naive forecast expects none; shape (n_rows,)."""
+    """Return at the label's end, in ATR, of which the benchmark expects none; shape (n_rows,)."""
     return rows["return_to_end"].to_numpy(np.float64)
 
 
 def called_up(rows: pd.DataFrame) -> Bools:
-    """Whether the forecast calls "up": p above the naive p, or the raw output above .5; shape (n_rows,).
+    """Whether the forecast calls "up": p above the benchmark's, or the raw output above .5; (n_rows,).
 
     The raw output decides where it isn't the score: then the network was trained with class weights,
     which shift it so that .5 is its middle.
@@ -46,7 +46,7 @@ def calls(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def side(rows: pd.DataFrame) -> Floats:
-    """Long where p is above the naive p, short where it is below; shape (n_rows,)."""
+    """Long where p is above the benchmark's, short where it is below; shape (n_rows,)."""
     return np.sign(rows["delta"].to_numpy(np.float64))
 
 
@@ -137,7 +137,7 @@ QUESTION = Question(
     words=Words(
         unit="probability of up",
         outcome="share that went up",
-        delta="log-odds of up, less the naive forecast's",
+        delta="log-odds of up, less the benchmark's",
         surprise="return at the label's end, in ATR",
         calls="Calls, in % of the test rows",
     ),

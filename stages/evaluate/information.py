@@ -13,7 +13,7 @@ def gains(
     best: dict[str, str],
     log_density: Callable[[pd.DataFrame, Floats], Floats],
 ) -> dict[str, float]:
-    """What the network knows beyond the naive forecast and beyond the best baseline; higher is better.
+    """What the network knows beyond the benchmark and beyond the best baseline; higher is better.
 
     1000 times the test rows' mean of the log density of y under the network less that under the other.
     `rows` as `rows.join` gives them, val and test at least; `best` names each fold's baseline;
@@ -21,10 +21,14 @@ def gains(
     test row. Source: the logarithmic score, Good (1952), JRSS B 14(1), 107-114.
     """
     test = (rows["role"] == "test").to_numpy()
-    scores = rows["score"].to_numpy(np.float64), rows["naive"].to_numpy(np.float64), best_score(rows, best)
-    network, naive, other = (log_density(rows, score)[test] for score in scores)
+    scores = (
+        rows["score"].to_numpy(np.float64),
+        rows["benchmark"].to_numpy(np.float64),
+        best_score(rows, best),
+    )
+    network, benchmark, other = (log_density(rows, score)[test] for score in scores)
     return {
-        "info_gain_mnats": float(1000 * np.mean(network - naive)),
+        "info_gain_mnats": float(1000 * np.mean(network - benchmark)),
         "edge_gain_mnats": float(1000 * np.mean(network - other)),
     }
 

@@ -73,10 +73,10 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, yardstick: Yardstick) -> Fin
 def table_by_time(test: pd.DataFrame, losses: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """What each bar of the test brought, a row a close_time, in order; means of its symbols.
 
-    Columns: close_time; `market_return` of the next bar; the losses `network`, `naive` and `best`;
+    Columns: close_time; `market_return` of the next bar; the losses `network`, `benchmark` and `best`;
     `net_return` and `ref_net_return` of the strategy and its reference.
     """
-    means = losses[["network", "naive", "best"]].groupby(test["close_time"]).mean()
+    means = losses[["network", "benchmark", "best"]].groupby(test["close_time"]).mean()
     market = test["return_next"].groupby(test["close_time"]).mean()
     net = returns[["network", "reference"]].set_axis(["net_return", "ref_net_return"], axis=1)
     return pd.concat([market.rename("market_return"), means, net], axis=1).reset_index()

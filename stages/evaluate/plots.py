@@ -74,11 +74,11 @@ def forecast(table: pd.DataFrame, words: Words) -> Figure:
     figure = Figure(figsize=(10, 6.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
     date = pd.to_datetime(table["date"])
-    month = table[["forecast", "naive", "outcome"]].rolling(min(30, len(table))).mean()
+    month = table[["forecast", "benchmark", "outcome"]].rolling(min(30, len(table))).mean()
     top.plot(date, table["outcome"], color=LIGHT, lw=2, label="outcome")
     top.plot(date, table["forecast"], color=BLUE, lw=1, label="forecast")
     bottom.plot(date, month["outcome"], color=GREY, lw=2.5, label="outcome")
-    bottom.plot(date, month["naive"], color=ORANGE, lw=1.5, ls="--", label="naive forecast")
+    bottom.plot(date, month["benchmark"], color=ORANGE, lw=1.5, ls="--", label="benchmark")
     bottom.plot(date, month["forecast"], color=BLUE, lw=1.5, label="forecast")
     tidy(top, "Forecast and outcome of the test rows, means of a day", "", words.unit)
     tidy(bottom, "Means of the last 30 days", "", words.unit)
@@ -114,7 +114,7 @@ def folds(table: pd.DataFrame) -> Figure:
     names = [f"fold {fold}\n{name}" for fold, name in zip(table["fold"], best, strict=True)]
     axes.set_xticks(place, [*names[:-1], "all folds"])
     axes.margins(y=0.12)
-    tidy(axes, "Skill over naive, edge over the best baseline", "", "% of their loss saved")
+    tidy(axes, "Skill over the benchmark, edge over the best baseline", "", "% of their loss saved")
     legend_above(axes)
     return figure
 
@@ -131,7 +131,7 @@ def forecasts(table: pd.DataFrame) -> Figure:
         axes.plot(table["skill_pct"][chosen], place[chosen], "o", color=colour)
     axes.axvline(0, color=BLACK, lw=0.8)
     axes.set_yticks(place, table["forecast"].str.replace("_", " "))
-    tidy(axes, "Skill of each forecast, 90 % intervals", "% of the naive forecast's loss saved", "")
+    tidy(axes, "Skill of each forecast, 90 % intervals", "% of the benchmark's loss saved", "")
     return figure
 
 
@@ -147,7 +147,7 @@ def months(table: pd.DataFrame) -> Figure:
     step = -(-len(each) // 16)
     axes.set_xticks(place[::step], each["month"][::step], rotation=45, ha="right")
     axes.margins(x=0.01)
-    tidy(axes, "Skill month by month", "", "% of the naive forecast's loss saved")
+    tidy(axes, "Skill month by month", "", "% of the benchmark's loss saved")
     legend_above(axes)
     return figure
 
@@ -168,5 +168,5 @@ def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: Words, ic: float) -
     right.plot(scatter["delta"], scatter["surprise"], ".", color=BLUE, ms=3, alpha=0.4)
     right.axhline(0, color=GREY, lw=0.8)
     right.axvline(0, color=GREY, lw=0.8)
-    tidy(right, f"Departure from naive: rank correlation {ic:.2f}", words.delta, words.surprise)
+    tidy(right, f"Departure from the benchmark: rank correlation {ic:.2f}", words.delta, words.surprise)
     return figure

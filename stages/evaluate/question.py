@@ -24,8 +24,8 @@ class Words:
 class Question:
     """A task, as far as evaluate has to know; rows are those of `rows.join`, shapes (n_rows,).
 
-    event: whether what `auc` and `hit_rate` rank above the rest came. surprise: what came beyond the naive
-    forecast, which `ic` ranks. calls: columns `actual` and `predicted`, the kind of each row as text.
+    event: whether what `auc` and `hit_rate` rank above the rest came. surprise: what came beyond the
+    benchmark, which `ic` ranks. calls: columns `actual` and `predicted`, the kind of each row as text.
     side: of the market, 1, -1 or 0. spread: forecast of the spread of the next bar's return, by which a
     position is sized; it takes `horizon_bars`, too. log_density: of y under a score, in nats.
     nonconformity: how badly y fits its forecast; `bounds` gives the lowest and highest in a set, of past

@@ -11,7 +11,7 @@ AIDS = ("sizing_atr", "return_per_atr")  # of the strategy, in the same table
 
 
 def opponents(baselines: pd.DataFrame) -> list[str]:
-    """The columns of data/baselines that forecast the task's y, `naive` among them."""
+    """The columns of data/baselines that forecast the task's y, `benchmark` among them."""
     return [name for name in baselines.columns if name not in (*KEYS, *AIDS)]
 
 
@@ -21,8 +21,8 @@ def join(
     """Each prediction with its label and its baselines, in the predictions' order.
 
     All three have `symbol` and `close_time`. In the result the opponents are scores, on the task's link
-    scale like `score`; `forecast` and `naive_forecast` are in the task's own unit, and `delta` is the
-    score less the naive one. Rows from before a baseline's first fit are left out, so that all are
+    scale like `score`; `forecast` and `benchmark_forecast` are in the task's own unit, and `delta` is the
+    score less the benchmark. Rows from before a baseline's first fit are left out, so that all are
     compared on the same rows. Raises InputError where a score, a label or a baseline's score isn't
     finite, or a fold has no rows left to choose its best baseline or to be tested on.
     """
@@ -39,8 +39,8 @@ def join(
     check_folds(predictions, rows)
     return rows.assign(
         forecast=task.inverse(rows["score"].to_numpy(np.float64)),
-        naive_forecast=task.inverse(rows["naive"].to_numpy(np.float64)),
-        delta=rows["score"] - rows["naive"],
+        benchmark_forecast=task.inverse(rows["benchmark"].to_numpy(np.float64)),
+        delta=rows["score"] - rows["benchmark"],
     )
 
 

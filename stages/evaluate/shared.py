@@ -1,6 +1,6 @@
 """The shared block: the same figures for all tasks.
 
-Skill: is there anything to know? The network against the naive forecast. Edge: does the network know more
+Skill: is there anything to know? The network against the benchmark. Edge: does the network know more
 than the classics? The network against the best baseline, chosen a fold on its validation rows.
 
 `rows` is what `rows.join` gives, with the task's `event` (bool: what `auc` ranks) and `surprise` (float:
@@ -38,7 +38,7 @@ def spearman(score: Floats, came: Floats) -> float:
 def balanced_hits(delta: Floats, event: Bools) -> float:
     """Share of right calls, a mean over events and non-events; .5 where one kind is missing.
 
-    A score above the naive one calls an event, a tie half of one.
+    A score above the benchmark calls an event, a tie half of one.
     """
     if event.all() or not event.any():
         return 0.5
@@ -61,17 +61,17 @@ def averaged(
 def with_know_nothings(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """The rows with `constant` and `shuffled`: what `delta` would be of two forecasts that know nothing.
 
-    Against a noisy naive forecast they score above "no skill", for they lack its noise.
+    Against a noisy benchmark they score above "no skill", for they lack its noise.
     """
     shuffled = rows.groupby(["fold", "symbol"])["score"].transform(rng.permutation)
-    return rows.assign(constant=-rows["naive"], shuffled=shuffled - rows["naive"])
+    return rows.assign(constant=-rows["benchmark"], shuffled=shuffled - rows["benchmark"])
 
 
 def role_block(rows: pd.DataFrame, losses: pd.DataFrame) -> dict[str, float]:
     """The four figures of a role's rows: of train, val and test each."""
     total = losses.sum()
     return {
-        "skill_pct": float(gain_pct(total["network"], total["naive"])),
+        "skill_pct": float(gain_pct(total["network"], total["benchmark"])),
         "edge_pct": float(gain_pct(total["network"], total["best"])),
         "auc": averaged(auc, rows, "delta", "event"),
         "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
@@ -82,9 +82,9 @@ def shared_block(
     rows: pd.DataFrame, losses: pd.DataFrame, loss: Loss, sample: Sample, rng: np.random.Generator
 ) -> dict[str, float]:
     """What the losses and ranks of the test split say; never NaN. `loss` made `losses`."""
-    network, naive, best = (losses[name].to_numpy() for name in ("network", "naive", "best"))
-    skill, edge = compare(network, naive, sample), compare(network, best, sample)
-    y, score, naive_score = (rows[name].to_numpy(np.float64) for name in ("y", "score", "naive"))
+    network, benchmark, best = (losses[name].to_numpy() for name in ("network", "benchmark", "best"))
+    skill, edge = compare(network, benchmark, sample), compare(network, best, sample)
+    y, score, benchmark_score = (rows[name].to_numpy(np.float64) for name in ("y", "score", "benchmark"))
     ignorant = with_know_nothings(rows, rng)
     return {
         "signal": skill.verdict,
@@ -108,6 +108,6 @@ def shared_block(
         "ic": averaged(spearman, rows, "delta", "surprise"),
         "ic_ref": max(averaged(spearman, ignorant, name, "surprise") for name in ("constant", "shuffled")),
         "hit_rate": averaged(balanced_hits, rows, "delta", "event"),
-        "cal_slope": calibration.slope(y, score, naive_score, loss),
+        "cal_slope": calibration.slope(y, score, benchmark_score, loss),
         "cal_intercept": calibration.intercept(y, score, loss),
     }

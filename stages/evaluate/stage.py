@@ -1,4 +1,4 @@
-"""What the forecasts were worth, against the naive one and against the best baseline."""
+"""What the forecasts were worth, against the benchmark and against the best baseline."""
 
 from typing import NamedTuple
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-SIGNAL = {1: "signal", 0: "no signal", -1: "worse than the naive forecast"}
+SIGNAL = {1: "signal", 0: "no signal", -1: "worse than the benchmark"}
 EDGE = {1: "an edge", 0: "no edge", -1: "worse than the best baseline"}
 
 
@@ -16,7 +16,7 @@ def sentence(metrics: dict[str, Any], task: str, market: str = "") -> str:
     if test["too_short"]:
         verdict = "not enough test to tell"
     skill, edge = gain(test, "skill", "dm_p"), gain(test, "edge", "edge_dm_p")
-    figures = f"Skill over the naive forecast {skill}; edge over the best baseline {edge}."
+    figures = f"Skill over the benchmark {skill}; edge over the best baseline {edge}."
     subject = f"{task.capitalize()} on {market}" if market else task.capitalize()
     return " ".join([f"{subject}: {verdict}. {figures}", *warnings(metrics, task)])
 
@@ -32,7 +32,7 @@ def warnings(metrics: dict[str, Any], task: str) -> list[str]:
     """A sentence for each thing that makes the figures mean less than they seem to."""
     found = []
     if agrees(metrics["test"], "skill"):
-        found.append("The forecast is the naive one on every row, and so is any edge.")
+        found.append("The forecast is the benchmark on every row, and so is any edge.")
     elif agrees(metrics["test"], "edge"):
         found.append("The forecast is the best baseline's on every row.")
     elif metrics["test"]["edge_min_pct"] == 0:

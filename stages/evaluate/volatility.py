@@ -33,8 +33,8 @@ QUESTION = amount.question(
     words=Words(
         unit="range of a bar, % of price",
         outcome="range of a bar, % of price",
-        delta="ln forecast, less the naive forecast's",
-        surprise="ln outcome, less the naive forecast's",
+        delta="ln forecast, less the benchmark's",
+        surprise="ln outcome, less the benchmark's",
         calls="Calm (1) to wild (5) fifths, in % of the test rows",
     ),
 )

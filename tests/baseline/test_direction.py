@@ -32,9 +32,9 @@ def rows(candles, make_direction_labels, rows_of):
     return rows_of(candles, make_direction_labels(candles))
 
 
-def naive(rows: pd.DataFrame, params: BaselineParams, timeout: str) -> Floats:
-    """The naive probabilities under a time-out rule."""
-    return baselines(timeout)["naive"](rows, params)
+def benchmark(rows: pd.DataFrame, params: BaselineParams, timeout: str) -> Floats:
+    """The benchmark's probabilities under a time-out rule."""
+    return baselines(timeout)["benchmark"](rows, params)
 
 
 def answers(rows: pd.DataFrame, odds: Floats) -> Floats:
@@ -64,19 +64,19 @@ def newton(X: Floats, y: Floats, C: float) -> Floats:
 
 @pytest.mark.parametrize("timeout", ["sign", "zero"])
 def test_every_baseline_has_a_column(rows, params, timeout):
-    """Columns come in order, whichever time-out rule is naive, and are probabilities up to the last row."""
+    """Columns come in order, whichever the time-out rule, and are probabilities up to the last row."""
     columns = baselines(timeout, up_atr=1.5, down_atr=1.5)
 
-    assert list(columns) == ["naive", "base_rate_90d", "logistic", "boosting"]
+    assert list(columns) == ["benchmark", "base_rate_90d", "logistic", "boosting"]
     for forecaster in columns.values():
         p = forecaster(rows, params)
         assert ((p > 0) & (p < 1) | np.isnan(p)).all()
         assert np.isfinite(p[1300:]).all()
 
 
-def test_naive_is_the_share_of_the_refit_window(rows, params):
-    """The naive forecast is the mean of the last 400 labels whose horizon had ended by the refit."""
-    p = naive(rows, params, "sign")
+def test_the_benchmark_is_the_share_of_the_refit_window(rows, params):
+    """The benchmark is the mean of the last 400 labels whose horizon had ended by the refit."""
+    p = benchmark(rows, params, "sign")
 
     first = np.flatnonzero(~np.isnan(p))[0]
     assert first == 730 + 199 + 14  # of warm-up, of rows before the 200th, of its horizon
@@ -93,30 +93,32 @@ def test_90_day_base_rate_equals_the_written_share(make_candles, make_direction_
 
     p = baselines("sign")["base_rate_90d"](rows, params)
 
-    np.testing.assert_array_equal(np.isnan(p), np.isnan(naive(rows, params, "sign")))
+    np.testing.assert_array_equal(np.isnan(p), np.isnan(benchmark(rows, params, "sign")))
     for t in np.flatnonzero(~np.isnan(p))[::41]:
         age = rows["close_time"][t] - rows["ahead_end"]
         np.testing.assert_allclose(p[t], rows["y"][(age >= 0 * DAY) & (age < 90 * DAY)].mean())
 
 
-def test_naive_foretells_touches_where_time_outs_are_zeros(rows, params):
-    """If y is a question of volatility, the naive forecast answers it, and the base rate doesn't."""
+def test_the_benchmark_foretells_touches_where_time_outs_are_zeros(rows, params):
+    """If y is a question of volatility, the benchmark answers it, and the base rate doesn't."""
     ratio = np.log(sizing_atr(rows, params) / rows["atr"])
     odds = 8 * (ratio - ratio.mean()) + np.where(rows["hour_of_week"] % 24 < 12, 1.0, -1.0)
     touched = answers(rows, odds.fillna(0.0).to_numpy())
 
-    p = naive(rows.assign(y=touched), params, "zero")
+    p = benchmark(rows.assign(y=touched), params, "zero")
 
     fitted = ~np.isnan(p)
     assert np.corrcoef(np.log(p / (1 - p))[fitted], odds[fitted])[0, 1] > 0.7
 
 
 def test_touch_forecast_needs_a_sizing_forecast(rows, params):
-    """Rows before sizing's first fit don't train, so the naive forecast starts as many rows later."""
+    """Rows before sizing's first fit don't train, so the benchmark starts as many rows later."""
     sized = np.flatnonzero(~np.isnan(sizing_atr(rows, params)))[0]
     early = (rows.index < sized) & rows["y"].notna()
 
-    p, same = (naive(frame, params, "zero") for frame in (rows, rows.assign(y=rows["y"].mask(early, 1.0))))
+    p, same = (
+        benchmark(frame, params, "zero") for frame in (rows, rows.assign(y=rows["y"].mask(early, 1.0)))
+    )
 
     first = np.flatnonzero(~np.isnan(p))[0]
     ended = [(rows["ahead_end"][sized:] <= rows["close_time"][t]).sum() for t in (first - 1, first)]
@@ -129,7 +131,7 @@ def test_touch_forecast_is_missing_where_sizing_is(rows, params):
     t = len(rows) - 60
     gappy = rows.assign(log_range_720=rows["log_range_720"].mask(rows.index == t))
 
-    whole, p = (naive(frame, params, "zero") for frame in (rows, gappy))
+    whole, p = (benchmark(frame, params, "zero") for frame in (rows, gappy))
 
     assert np.isnan(p[t])
     np.testing.assert_array_equal(p[:t], whole[:t])
@@ -139,14 +141,14 @@ def test_touch_forecast_is_missing_where_sizing_is(rows, params):
 @pytest.mark.parametrize("timeout", ["sign", "zero"])
 def test_only_ended_labels_enter_a_fit(rows, params, timeout):
     """Turning round every label whose horizon still runs at a refit leaves its block as it is."""
-    p = naive(rows, params, timeout)
+    p = benchmark(rows, params, timeout)
     refit = np.flatnonzero(~np.isnan(p))[0] + 2 * 50
     running = rows["ahead_end"] > rows["close_time"][refit]
     last = rows["ahead_end"] == rows["close_time"][refit]
 
     def block(turned: pd.Series) -> Floats:
         changed = rows.assign(y=rows["y"].mask(turned, 1 - rows["y"]))
-        return naive(changed, params, timeout)[refit : refit + 50]
+        return benchmark(changed, params, timeout)[refit : refit + 50]
 
     np.testing.assert_array_equal(block(running), p[refit : refit + 50])
     assert last.any()
@@ -208,12 +210,12 @@ def test_logistic_of_returns_equals_newton_s_iteration():
 
 @pytest.mark.parametrize("forecaster", [logistic, boosting])
 def test_past_returns_pay_where_they_foretell(rows, forecaster):
-    """Where past returns say which way, the loss is less than the naive one."""
+    """Where past returns say which way, the loss is less than the benchmark's."""
     foretold = rows.assign(y=answers(rows, 4 * rows["return_24"].fillna(0.0).to_numpy()))
 
-    p, p_naive = (fit(foretold, LONG) for fit in (forecaster, base_rate))
+    p, p_benchmark = (fit(foretold, LONG) for fit in (forecaster, base_rate))
 
-    assert log_loss(foretold, p) < log_loss(foretold, p_naive) - 0.03
+    assert log_loss(foretold, p) < log_loss(foretold, p_benchmark) - 0.03
 
 
 @pytest.mark.parametrize("forecaster", [logistic, boosting])
@@ -221,9 +223,9 @@ def test_past_returns_gain_nothing_of_coins(rows, forecaster):
     """Where y is thrown, nobody beats the base rate by more than luck."""
     thrown = rows.assign(y=answers(rows, np.zeros(len(rows))))
 
-    p, p_naive = (fit(thrown, LONG) for fit in (forecaster, base_rate))
+    p, p_benchmark = (fit(thrown, LONG) for fit in (forecaster, base_rate))
 
-    assert log_loss(thrown, p) > log_loss(thrown, p_naive) - 0.002
+    assert log_loss(thrown, p) > log_loss(thrown, p_benchmark) - 0.002
 
 
 def test_boosting_looks_at_ranges_and_returns(rows):

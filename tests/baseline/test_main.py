@@ -47,8 +47,8 @@ def test_stage_writes_a_column_a_baseline(project, labels, capsys):
     table = tables["BTC-USDT"]
     assert list(tables) == ["BTC-USDT"]
     assert list(table.columns) == [
-        "close_time", "naive", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week", "garch",
-        "boosting", "sizing_atr", "return_per_atr",
+        "close_time", "benchmark", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week",
+        "garch", "boosting", "sizing_atr", "return_per_atr",
     ]  # fmt: skip
     assert_frame_equal(table[["close_time"]], labels[["close_time"]], check_exact=True)
     assert (
@@ -79,7 +79,7 @@ def test_each_symbol_is_forecast_from_its_own_rows(
             )
 
 
-@pytest.mark.parametrize("name", ["naive", "har_hour_of_week", "garch", "boosting"])
+@pytest.mark.parametrize("name", ["benchmark", "har_hour_of_week", "garch", "boosting"])
 def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, params, name):
     """The candles whose labels haven't ended yet are forecast, too."""
     rows = rows_of(candles[:1100], make_volatility_labels(candles[:1100]))

@@ -33,7 +33,7 @@ def test_every_baseline_has_a_column(rows, params, target):
     columns = forecasts(rows, params, target)
 
     assert list(columns) == list(BASELINES) == [
-        "naive", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week", "garch", "boosting",
+        "benchmark", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week", "garch", "boosting",
     ]  # fmt: skip
     for name, column in columns.items():
         assert (column[FIRST:] > 0).all()
@@ -83,20 +83,20 @@ def test_a_market_without_returns_has_a_log(rows, params):
         assert (column > 0).all()
 
 
-def test_naive_nests_the_last_value(rows, params):
-    """Where the future is the last value times a constant, the naive forecast finds the constant."""
+def test_the_benchmark_nests_the_last_value(rows, params):
+    """Where the future is the last value times a constant, the benchmark finds the constant."""
     y = (1.25 * np.exp(rows["log_atr"])).where(rows["y"].notna())
 
-    column = baselines("atr")["naive"](rows.assign(y=y), params)
+    column = baselines("atr")["benchmark"](rows.assign(y=y), params)
 
     np.testing.assert_allclose(column[FIRST:], 1.25 * rows["atr"][FIRST:])
 
 
-def test_naive_nests_the_mean(rows, params):
-    """Where the future never changes, the naive forecast is that constant; so are the others in logs."""
+def test_the_benchmark_nests_the_mean(rows, params):
+    """Where the future never changes, the benchmark is that constant; so are the others in logs."""
     columns = forecasts(rows.assign(y=rows["y"] * 0 + 0.01), params)
 
-    for name in ("naive", "har", "har_hour_of_week", "boosting"):
+    for name in ("benchmark", "har", "har_hour_of_week", "boosting"):
         np.testing.assert_allclose(columns[name][FIRST:], 0.01)
 
 

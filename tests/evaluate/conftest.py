@@ -46,19 +46,19 @@ def made_up(
         z, noise = rng.standard_normal(n_times), 0.2 * rng.standard_normal(n_times)
         if TASKS[task].classes:
             y = (rng.random(n_times) < 1 / (1 + np.exp(-2 * z))).astype(float)
-            naive, part, second = np.full(n_times, 0.5), 2 * z, "base_rate_90d"
+            benchmark, part, second = np.full(n_times, 0.5), 2 * z, "base_rate_90d"
         else:
             y = np.exp(-5 + 0.5 * z + noise)
-            naive, part, second = np.full(n_times, np.exp(-4.85)), 0.5 * z, "har"
+            benchmark, part, second = np.full(n_times, np.exp(-4.85)), 0.5 * z, "har"
         link, inverse = TASKS[task].link, TASKS[task].inverse
-        score = link(naive) + knowledge * part
+        score = link(benchmark) + knowledge * part
         label = {"symbol": symbol, "close_time": times, "y": y, "return_to_end": 2 * y - 1 + noise}
         label |= {"label_end": times + pd.Timedelta(hours=14), "return_next": noise / 100}
         labels.append(pd.DataFrame(label))
-        table = pd.DataFrame({"symbol": symbol, "close_time": times, "naive": naive})
-        table[second] = inverse(link(naive) + 0.1 * part)
+        table = pd.DataFrame({"symbol": symbol, "close_time": times, "benchmark": benchmark})
+        table[second] = inverse(link(benchmark) + 0.1 * part)
         table["sizing_atr"], table["return_per_atr"] = np.exp(-5), 0.8
-        table.loc[:29, ["naive", second, "sizing_atr", "return_per_atr"]] = np.nan
+        table.loc[:29, ["benchmark", second, "sizing_atr", "return_per_atr"]] = np.nan
         baselines.append(table)
         predictions += fold_predictions(symbol, times, score)
     return Inputs(*(pd.concat(tables, ignore_index=True) for tables in (predictions, labels, baselines)))

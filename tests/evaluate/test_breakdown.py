@@ -41,13 +41,13 @@ def test_folds_come_in_the_order_of_time_with_their_own_figures(volatility_run):
     rows, losses, covered = volatility_run
     rows["fold"] = rows["fold"].replace({"1": "10"})
 
-    table = breakdowns(rows, losses, covered, {"10": "har", "2": "naive"})["folds"]
+    table = breakdowns(rows, losses, covered, {"10": "har", "2": "benchmark"})["folds"]
 
     test = losses[(rows["role"] == "test") & (rows["fold"] == "10")].mean()
     assert table["fold"].tolist() == ["10", "2", "all"]
-    assert table["skill_pct"].iloc[0] == pytest.approx(100 * (1 - test["network"] / test["naive"]))
+    assert table["skill_pct"].iloc[0] == pytest.approx(100 * (1 - test["network"] / test["benchmark"]))
     assert table["edge_pct"].iloc[0] == pytest.approx(100 * (1 - test["network"] / test["har"]))
-    assert table["best_baseline"].tolist() == ["har", "naive", "-"]
+    assert table["best_baseline"].tolist() == ["har", "benchmark", "-"]
     assert table["coverage_90_pct"].iloc[-1] == 90
 
 
@@ -63,7 +63,7 @@ def test_every_forecast_stands_beside_the_network(compared, make_inputs, task):
 
     assert set(table.index) == set(losses.columns) - {"best"}
     assert table["loss"].is_monotonic_increasing
-    assert (table.loc[["naive"], ["skill_pct", "skill_lo", "skill_hi"]] == 0).all(axis=None)
+    assert (table.loc[["benchmark"], ["skill_pct", "skill_lo", "skill_hi"]] == 0).all(axis=None)
     assert (table.loc[["network"], ["gain_pct", "gain_lo", "gain_hi"]] == 0).all(axis=None)
-    assert table["gain_pct"]["naive"] == pytest.approx(table["skill_pct"]["network"])
+    assert table["gain_pct"]["benchmark"] == pytest.approx(table["skill_pct"]["network"])
     assert (table["skill_lo"] <= table["skill_pct"]).all()

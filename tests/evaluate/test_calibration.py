@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 @pytest.fixture
 def delta():
-    """Departures from the naive forecast, of a size that real ones have."""
+    """Departures from the benchmark, of a size that real ones have."""
     return 0.3 * np.random.default_rng(1).standard_normal(4000)
 
 
@@ -24,7 +24,7 @@ def outcomes(score: Floats, loss: calibration.Loss) -> Floats:
 
 
 def test_direction_slope_is_a_logistic_regressions(delta):
-    """Against a constant naive forecast, the slope is that of a plain logistic regression."""
+    """Against a constant benchmark, the slope is that of a plain logistic regression."""
     y = outcomes(0.4 + 0.5 * delta, log_loss)
     model = LogisticRegression(C=np.inf, tol=1e-10).fit(delta[:, None], y)
 
@@ -46,11 +46,11 @@ def test_volatility_slope_is_a_gamma_regressions(delta):
 @pytest.mark.parametrize("loss", [log_loss, qlike])
 @pytest.mark.parametrize("exaggeration", [0.5, 1, 4])
 def test_slope_undoes_an_exaggeration(delta, loss, exaggeration):
-    """A forecast whose departures are k times too large has a slope of 1/k, whatever the naive one says."""
-    naive = np.sin(np.arange(4000) / 50)
-    y = outcomes(naive + delta, loss)
+    """A forecast whose departures are k times too large has a slope of 1/k, whatever the benchmark says."""
+    benchmark = np.sin(np.arange(4000) / 50)
+    y = outcomes(benchmark + delta, loss)
 
-    slope = calibration.slope(y, naive + exaggeration * delta, naive, loss)
+    slope = calibration.slope(y, benchmark + exaggeration * delta, benchmark, loss)
 
     assert slope * exaggeration == pytest.approx(1, abs=0.25 if loss is log_loss else 0.05)
 
@@ -58,12 +58,12 @@ def test_slope_undoes_an_exaggeration(delta, loss, exaggeration):
 @pytest.mark.parametrize("loss", [log_loss, qlike])
 def test_scores_fitted_are_where_the_slope_says(delta, loss):
     """Departures scaled by their own slope, and moved by their intercept, have slope 1 and intercept 0."""
-    naive = np.full(4000, 0.2)
-    y = outcomes(naive + 0.7 * delta + 0.1, loss)
-    scaled = naive + calibration.slope(y, naive + delta, naive, loss) * delta
+    benchmark = np.full(4000, 0.2)
+    y = outcomes(benchmark + 0.7 * delta + 0.1, loss)
+    scaled = benchmark + calibration.slope(y, benchmark + delta, benchmark, loss) * delta
     moved = scaled + calibration.intercept(y, scaled, loss)
 
-    assert calibration.slope(y, moved, naive, loss) == pytest.approx(1, abs=1e-5)
+    assert calibration.slope(y, moved, benchmark, loss) == pytest.approx(1, abs=1e-5)
     assert calibration.intercept(y, moved, loss) == pytest.approx(0, abs=1e-6)
 
 
@@ -87,13 +87,13 @@ def test_intercept_of_direction_makes_the_mean_probability_right(delta):
 
 
 @pytest.mark.parametrize("loss", [log_loss, qlike])
-def test_slope_of_the_naive_forecast_itself_is_nil(loss):
-    """Where model and naive agree on every row, or differ by a constant, there is no slope to find."""
-    naive = np.linspace(-1, 1, 50)
-    y = outcomes(naive, loss)
+def test_slope_of_the_benchmark_itself_is_nil(loss):
+    """Where network and benchmark agree, or differ by a constant, there is no slope to find."""
+    benchmark = np.linspace(-1, 1, 50)
+    y = outcomes(benchmark, loss)
 
-    assert calibration.slope(y, naive, naive, loss) == 0
-    assert calibration.slope(y, naive + 0.1, naive, loss) == 0
+    assert calibration.slope(y, benchmark, benchmark, loss) == 0
+    assert calibration.slope(y, benchmark + 0.1, benchmark, loss) == 0
 
 
 @pytest.mark.parametrize(

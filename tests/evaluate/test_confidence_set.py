@@ -6,7 +6,7 @@ import pytest
 
 from stages.evaluate.confidence_set import first_twins, in_bins, mcs_p
 
-NAMES = ["network", "naive", "har", "ewma"]
+NAMES = ["network", "benchmark", "har", "ewma"]
 
 
 def noise(n_hours: int = 3000, seed: int = 1, names: Sequence[str] = NAMES) -> pd.DataFrame:
@@ -24,14 +24,14 @@ def p_of(losses: pd.DataFrame, seed: int = 1, replicates: int = 200) -> dict[str
 def test_a_worse_forecast_is_out_and_the_best_is_in():
     """However much all of them swing together: they are compared pair by pair."""
     losses = noise()
-    losses[["naive", "har"]] += 0.02
+    losses[["benchmark", "har"]] += 0.02
     losses["ewma"] += 0.1
 
     p = p_of(losses)
 
     assert p["network"] == 1
-    assert max(p["naive"], p["har"], p["ewma"]) < 0.1
-    assert p["ewma"] <= min(p["naive"], p["har"])
+    assert max(p["benchmark"], p["har"], p["ewma"]) < 0.1
+    assert p["ewma"] <= min(p["benchmark"], p["har"])
 
 
 def test_one_far_better_forecast_is_alone_among_many_that_are_alike():
@@ -55,20 +55,20 @@ def test_equal_forecasts_stay_in_about_as_often_as_they_should():
 def test_twins_share_their_p():
     """The network that kept its initial weights loses what its baseline loses, but for rounding."""
     losses = noise()
-    losses["naive"] += 0.05
+    losses["benchmark"] += 0.05
     without = p_of(losses)
-    twins = losses.assign(twin=losses["naive"], nearly=losses["har"] * (1 + 1e-14))
+    twins = losses.assign(twin=losses["benchmark"], nearly=losses["har"] * (1 + 1e-14))
 
     p = p_of(twins)
 
-    assert p == without | {"twin": without["naive"], "nearly": without["har"]}
+    assert p == without | {"twin": without["benchmark"], "nearly": without["har"]}
 
 
 def test_twins_are_found_among_all_columns():
     """A column equals the first of its kind; others are their own."""
-    losses = noise(50).assign(copy=lambda table: table["naive"])
+    losses = noise(50).assign(copy=lambda table: table["benchmark"])
 
-    assert first_twins(losses) == {name: name for name in NAMES} | {"copy": "naive"}
+    assert first_twins(losses) == {name: name for name in NAMES} | {"copy": "benchmark"}
 
 
 def test_forecasts_that_all_agree_are_all_in():
@@ -76,12 +76,12 @@ def test_forecasts_that_all_agree_are_all_in():
     losses = noise()[["network"]]
 
     assert p_of(losses) == {"network": 1}
-    assert p_of(losses.assign(naive=losses["network"])) == {"network": 1, "naive": 1}
+    assert p_of(losses.assign(benchmark=losses["network"])) == {"network": 1, "benchmark": 1}
 
 
 def test_a_test_no_longer_than_a_block_says_nothing():
     """Every replicate would be the test itself."""
-    losses = noise(56).assign(naive=9.0)
+    losses = noise(56).assign(benchmark=9.0)
 
     assert p_of(losses) == dict.fromkeys(NAMES, 1)
 

@@ -18,8 +18,8 @@ def test_forecast_has_the_means_of_each_date(compared, make_inputs, task):
 
     day = rows[rows["close_time"].dt.strftime("%Y-%m-%d") == "2022-01-10"]
     row = table[table["date"] == "2022-01-10"].iloc[0]
-    means = 100 * day[["forecast", "naive_forecast", "y"]].mean()
-    np.testing.assert_allclose(row[["forecast", "naive", "outcome"]].astype(float), means)
+    means = 100 * day[["forecast", "benchmark_forecast", "y"]].mean()
+    np.testing.assert_allclose(row[["forecast", "benchmark", "outcome"]].astype(float), means)
     assert table["date"].is_monotonic_increasing
     assert table["date"].is_unique
 
@@ -87,7 +87,7 @@ def test_tables_have_the_same_names_and_columns_for_all_tasks(compared, make_inp
     tables = curves.make_tables(test, question_of(task))
 
     assert {name: list(table.columns) for name, table in tables.items()} == {
-        "forecast": ["date", "forecast", "naive", "outcome"],
+        "forecast": ["date", "forecast", "benchmark", "outcome"],
         "calibration": ["forecast", "outcome", "rows"],
         "calls": ["actual", "predicted", "percent"],
     }

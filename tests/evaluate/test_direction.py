@@ -11,7 +11,7 @@ from stages.evaluate import direction
 
 
 def rows_of(
-    y: ArrayLike, p: ArrayLike, naive: float = 0.5, raw_score: ArrayLike | None = None
+    y: ArrayLike, p: ArrayLike, benchmark: float = 0.5, raw_score: ArrayLike | None = None
 ) -> pd.DataFrame:
     """Test rows of a direction forecast."""
     came, forecast = np.array(y, dtype=float), np.array(p, dtype=float)
@@ -22,7 +22,7 @@ def rows_of(
             "return_to_end": 2 * came - 1.5,
             "score": score,
             "raw_score": score if raw_score is None else raw_score,
-            "delta": score - logit(naive),
+            "delta": score - logit(benchmark),
             "forecast": forecast,
         }
     )
@@ -75,9 +75,9 @@ def test_the_original_run_is_called_what_it_was():
     assert (block["precision"], block["recall"], block["f1"], block["mcc"]) == (0, 0, 0, 0)
 
 
-def test_a_call_is_a_probability_above_the_naive_one():
+def test_a_call_is_a_probability_above_the_benchmark():
     """Not above .5: in a market that mostly rises, .52 may be a call of "down"; a tie calls nothing."""
-    rows = rows_of([1, 0, 1], [0.52, 0.58, 0.55], naive=0.55)
+    rows = rows_of([1, 0, 1], [0.52, 0.58, 0.55], benchmark=0.55)
 
     np.testing.assert_array_equal(direction.called_up(rows), [False, True, False])
 

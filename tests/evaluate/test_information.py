@@ -24,7 +24,7 @@ def rows_and_best(compared, make_inputs):
 
 
 def gained(rows: pd.DataFrame, best: dict[str, str], task: str) -> tuple[float, float]:
-    """Gain over naive and over the best baseline, in milli-nats."""
+    """Gain over the benchmark and over the best baseline, in milli-nats."""
     result = gains(rows, best, question_of(task).log_density)
     return result["info_gain_mnats"], result["edge_gain_mnats"]
 
@@ -34,7 +34,7 @@ def test_equal_forecasts_gain_exactly_nothing(rows_and_best, task):
     """Not a rounding error of it: the same forecast on every row is 0."""
     rows, best = rows_and_best(task)
 
-    assert gained(rows.assign(score=rows["naive"]), best, task)[0] == 0
+    assert gained(rows.assign(score=rows["benchmark"]), best, task)[0] == 0
     assert gained(rows.assign(score=best_score(rows, best)), best, task)[1] == 0
 
 
@@ -51,14 +51,14 @@ def test_who_knows_more_gains_and_the_best_baseline_takes_some_of_it(rows_and_be
 def test_a_gain_is_the_others_loss(rows_and_best, task):
     """Network and reference changed over: the same figure with the other sign."""
     rows, best = rows_and_best(task)
-    swapped = rows.assign(score=rows["naive"], naive=rows["score"])
+    swapped = rows.assign(score=rows["benchmark"], benchmark=rows["score"])
 
     assert gained(swapped, best, task)[0] == pytest.approx(-gained(rows, best, task)[0])
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_gains_add_up(rows_and_best, task):
-    """Network over naive is network over best and best over naive."""
+    """Network over the benchmark is network over best and best over the benchmark."""
     rows, best = rows_and_best(task)
     info, edge = gained(rows, best, task)
 
@@ -71,7 +71,7 @@ def test_directions_gain_is_the_log_loss_saved(rows_and_best, compared, make_inp
     _, losses = compared(make_inputs("direction"), "direction")
     test = losses[rows["role"] == "test"].mean()
 
-    expected = 1000 * (test["naive"] - test["network"]), 1000 * (test["best"] - test["network"])
+    expected = 1000 * (test["benchmark"] - test["network"]), 1000 * (test["best"] - test["network"])
     assert gained(rows, best, "direction") == pytest.approx(expected)
 
 
@@ -85,11 +85,11 @@ def test_volatilitys_gain_is_that_of_scipys_lognormal_densities(rows_and_best):
     for _, group in rows.groupby(["fold", "symbol"]):
         val, test = (group[group["role"] == role] for role in ("val", "test"))
         log_density = {}
-        for name in ("score", "naive"):
+        for name in ("score", "benchmark"):
             error = np.log(val["y"]) - val[name]
             scale = np.exp(test[name] + error.mean())
             log_density[name] = stats.lognorm.logpdf(test["y"], s=error.std(ddof=0), scale=scale)
-        differences.append(log_density["score"] - log_density["naive"])
+        differences.append(log_density["score"] - log_density["benchmark"])
 
     expected = 1000 * np.concatenate(differences).mean()
     assert gained(rows, best, "volatility")[0] == pytest.approx(expected, rel=1e-9)
@@ -136,9 +136,9 @@ def test_only_test_rows_count(rows_and_best):
 def test_each_fold_has_its_own_best_baseline(rows_and_best):
     """The score is that of the baseline named for the row's fold."""
     rows, _ = rows_and_best("volatility")
-    expected = rows["har"].where(rows["fold"] == "1", rows["naive"])
+    expected = rows["har"].where(rows["fold"] == "1", rows["benchmark"])
 
-    np.testing.assert_array_equal(best_score(rows, {"1": "har", "2": "naive"}), expected)
+    np.testing.assert_array_equal(best_score(rows, {"1": "har", "2": "benchmark"}), expected)
 
 
 def test_forecasts_that_val_finds_perfect_keep_a_spread(rows_and_best):

@@ -39,7 +39,7 @@ def test_best_baseline_is_chosen_on_val_and_charged_on_test(compared, make_input
     spoiled.loc[(rows["role"] == "val") & (rows["fold"] == "1"), "har"] += 9
 
     assert best_baselines(rows, losses[names]) == {"1": "har", "2": "har"}
-    assert best_baselines(rows, spoiled[names]) == {"1": "naive", "2": "har"}
+    assert best_baselines(rows, spoiled[names]) == {"1": "benchmark", "2": "har"}
     np.testing.assert_array_equal(losses["best"], losses["har"])
 
 
@@ -53,7 +53,7 @@ def test_each_fold_has_a_best_baseline_of_its_own(compared, make_inputs):
     rows, losses = compared(inputs, "volatility")
 
     second = rows["fold"] == "2"
-    np.testing.assert_array_equal(losses.loc[second, "best"], losses.loc[second, "naive"])
+    np.testing.assert_array_equal(losses.loc[second, "best"], losses.loc[second, "benchmark"])
     np.testing.assert_array_equal(losses.loc[~second, "best"], losses.loc[~second, "har"])
 
 
@@ -63,4 +63,4 @@ def test_qlike_losses_are_the_textbooks(compared, make_inputs):
     ratio = rows["y"] / rows["forecast"]
 
     np.testing.assert_allclose(losses["network"], ratio - np.log(ratio) - 1, atol=1e-12)
-    assert_frame_equal(losses, loss_table(rows, ["naive", "har"], qlike), check_exact=True)
+    assert_frame_equal(losses, loss_table(rows, ["benchmark", "har"], qlike), check_exact=True)

@@ -59,11 +59,11 @@ def test_all_tasks_have_the_same_keys_and_numbers_in_all(compared, make_inputs, 
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_where_the_model_is_the_naive_forecast_all_is_nil(compared, make_inputs, judged, task):
+def test_where_the_model_is_the_benchmark_all_is_nil(compared, make_inputs, judged, task):
     """0, [0, 0], p = 1, auc .5, ic 0, slope 0, no information, and never NaN."""
     inputs = make_inputs(task, knowledge=0)
     rows, losses = compared(inputs, task)
-    block = judged(rows, losses.assign(best=losses["naive"]), task).shared
+    block = judged(rows, losses.assign(best=losses["benchmark"]), task).shared
 
     nil = ("skill_pct", "skill_lo", "skill_hi", "edge_pct", "ic", "cal_slope", "info_gain_mnats")
     assert {name: block[name] for name in nil} == pytest.approx(dict.fromkeys(nil, 0), abs=1e-9)
@@ -78,7 +78,7 @@ def test_the_table_by_time_adds_up_to_the_metrics(compared, make_inputs, judged)
     test = rows["role"] == "test"
 
     assert list(found.by_time) == [
-        "close_time", "market_return", "network", "naive", "best", "net_return", "ref_net_return",
+        "close_time", "market_return", "network", "benchmark", "best", "net_return", "ref_net_return",
     ]  # fmt: skip
     assert found.by_time["close_time"].is_monotonic_increasing
     assert found.by_time["network"].mean() == pytest.approx(losses.loc[test, "network"].mean())
@@ -90,9 +90,9 @@ def test_the_table_by_time_adds_up_to_the_metrics(compared, make_inputs, judged)
 def test_each_split_is_of_its_own_rows(direction_run, judged):
     """Test has the whole block; val and train the same four figures, each from its own rows."""
     rows, losses = direction_run
-    losses.loc[rows["role"] == "train", "network"] = 0.5 * losses["naive"]
-    losses.loc[rows["role"] == "val", "network"] = 0.6 * losses["naive"]
-    losses.loc[rows["role"] == "test", "network"] = 0.9 * losses["naive"]
+    losses.loc[rows["role"] == "train", "network"] = 0.5 * losses["benchmark"]
+    losses.loc[rows["role"] == "val", "network"] = 0.6 * losses["benchmark"]
+    losses.loc[rows["role"] == "test", "network"] = 0.9 * losses["benchmark"]
 
     metrics = make_metrics(
         rows, losses, judged(rows, losses, "direction").shared, {"mcc": 0.0}, "direction"
@@ -112,9 +112,9 @@ def test_baselines_are_charged_on_test_alone(direction_run):
 
     found = baseline_losses(rows, losses)
 
-    assert found["naive"] == pytest.approx(1000 * np.log(2))
-    assert found["base_rate_90d"] < found["naive"]
-    assert list(found) == ["naive", "base_rate_90d"]
+    assert found["benchmark"] == pytest.approx(1000 * np.log(2))
+    assert found["base_rate_90d"] < found["benchmark"]
+    assert list(found) == ["benchmark", "base_rate_90d"]
 
 
 def test_rounding_keeps_six_digits_and_whole_numbers():

@@ -21,7 +21,7 @@ def tables():
                 "val_loss": [3.0, 2.0, 2.5, 1.0],
             }
         ),
-        "forecast": pd.DataFrame({"date": days, "forecast": wave, "naive": 0.0, "outcome": 1.1 * wave}),
+        "forecast": pd.DataFrame({"date": days, "forecast": wave, "benchmark": 0.0, "outcome": 1.1 * wave}),
         "calibration": pd.DataFrame({"forecast": [0.4, 0.6], "outcome": [0.45, 0.5], "rows": 50}),
         "folds": pd.DataFrame(
             {
@@ -34,7 +34,7 @@ def tables():
         "months": pd.DataFrame({"month": ["2023-01", "2023-02", "all"], "skill_pct": [3.0, -1.0, 1.0]}),
         "forecasts": pd.DataFrame(
             {
-                "forecast": ["network", "naive"],
+                "forecast": ["network", "benchmark"],
                 "skill_pct": [3.0, 0.0],
                 "skill_lo": [1.0, 0.0],
                 "skill_hi": [5.0, 0.0],
@@ -106,7 +106,7 @@ def test_forecasts_are_shown_with_their_intervals(tables):
     """Least loss on top, each with what it might as well have been."""
     axes = plots.forecasts(tables["forecasts"]).axes[0]
 
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["network", "naive"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["network", "benchmark"]
     assert axes.get_yticks().tolist() == [1, 0]
     bars = axes.collections[0]
     assert isinstance(bars, LineCollection)

@@ -27,18 +27,18 @@ def test_join_brings_each_prediction_its_own_label_and_baselines(make_inputs, ta
     label = inputs.labels.query("symbol == @row.symbol and close_time == @row.close_time").iloc[0]
     baseline = inputs.baselines.query("symbol == @row.symbol and close_time == @row.close_time").iloc[0]
     assert (row["y"], row["return_to_end"]) == (label["y"], label["return_to_end"])
-    assert TASKS[task].inverse(row["naive"]) == pytest.approx(baseline["naive"], rel=1e-12)
+    assert TASKS[task].inverse(row["benchmark"]) == pytest.approx(baseline["benchmark"], rel=1e-12)
     assert_frame_equal(rows, joined(inputs, task), check_exact=True)
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_forecasts_come_in_both_scales(make_inputs, task):
-    """`forecast` and `naive_forecast` are in the task's unit; `delta` is on the link scale."""
+    """`forecast` and `benchmark_forecast` are in the task's unit; `delta` is on the link scale."""
     rows = joined(make_inputs(task), task)
 
     np.testing.assert_allclose(TASKS[task].link(rows["forecast"].to_numpy()), rows["score"], rtol=1e-12)
-    np.testing.assert_allclose(rows["naive"] + rows["delta"], rows["score"], rtol=1e-12, atol=1e-15)
-    assert np.ptp(rows["naive_forecast"]) == 0
+    np.testing.assert_allclose(rows["benchmark"] + rows["delta"], rows["score"], rtol=1e-12, atol=1e-15)
+    assert np.ptp(rows["benchmark_forecast"]) == 0
 
 
 def test_only_the_score_is_compared(make_inputs):
@@ -64,10 +64,10 @@ def test_rows_without_a_baseline_leave_train_alone(make_inputs):
 
 def test_only_forecasts_of_y_are_opponents(make_inputs):
     """The strategy's aids stand in the same table, but nobody has to beat them."""
-    assert opponents(make_inputs("volatility").baselines) == ["naive", "har"]
+    assert opponents(make_inputs("volatility").baselines) == ["benchmark", "har"]
 
 
-@pytest.mark.parametrize("column", ["naive", "har", "sizing_atr", "return_per_atr"])
+@pytest.mark.parametrize("column", ["benchmark", "har", "sizing_atr", "return_per_atr"])
 def test_a_row_before_a_first_fit_is_left_out_of_any_role(make_inputs, column):
     """A symbol listed late may have its first fit within a test: its rows before that can't be compared."""
     inputs = make_inputs("volatility")
@@ -83,9 +83,9 @@ def test_a_row_before_a_first_fit_is_left_out_of_any_role(make_inputs, column):
 def test_a_certain_baseline_is_refused(make_inputs):
     """A probability of exactly 1 has no score: one miss would cost it an infinite loss."""
     inputs = make_inputs("direction")
-    inputs.baselines.loc[inputs.baselines.index[-1], "naive"] = 1.0
+    inputs.baselines.loc[inputs.baselines.index[-1], "benchmark"] = 1.0
 
-    with pytest.raises(InputError, match="data/baselines: naive must be finite"):
+    with pytest.raises(InputError, match="data/baselines: benchmark must be finite"):
         joined(inputs, "direction")
 
 

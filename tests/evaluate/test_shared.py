@@ -68,7 +68,7 @@ def test_balanced_hits_equal_sklearns_balanced_accuracy(sample):
 
 
 def test_ties_are_half_a_hit():
-    """A forecast that is the naive one calls nothing: no skill, whatever the shares."""
+    """A forecast that is the benchmark calls nothing: no skill, whatever the shares."""
     assert balanced_hits(np.zeros(4), np.array([True, False, False, False])) == 0.5
     assert balanced_hits(np.array([0.0, -1.0]), np.array([True, False])) == 0.75
 
@@ -128,13 +128,15 @@ def test_all_tasks_have_the_same_keys_all_finite(compared, make_inputs, task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_shared_block_is_what_its_words_say(compared, make_inputs, task):
-    """Skill against naive, edge against the best, and the least edge of all."""
+    """Skill against the benchmark, edge against the best, and the least edge of all."""
     rows, losses = compared(make_inputs(task), task)
     block = block_of_test(rows, losses, task)
     test = losses[rows["role"] == "test"]
     second = opponents(make_inputs(task).baselines)[1]
 
-    assert block["skill_pct"] == pytest.approx(100 * (1 - test["network"].mean() / test["naive"].mean()))
+    assert block["skill_pct"] == pytest.approx(
+        100 * (1 - test["network"].mean() / test["benchmark"].mean())
+    )
     assert block["edge_pct"] == pytest.approx(100 * (1 - test["network"].mean() / test[second].mean()))
     assert block["edge_min_pct"] == block["edge_pct"] < block["skill_pct"]
     assert block["skill_lo"] <= block["skill_pct"] <= block["skill_hi"]
@@ -150,7 +152,7 @@ def test_a_long_test_of_a_knowing_model_is_a_signal_with_an_edge(compared, make_
     """Twenty blocks and more: the verdicts speak, and mirror where the network's departures are wrong."""
     inputs = make_inputs(task, symbols=["BTC-USDT"])
     rows, losses = compared(inputs, task)
-    wrong = losses.assign(network=2 * losses[["naive", "best"]].max(axis=1) - losses["network"])
+    wrong = losses.assign(network=2 * losses[["benchmark", "best"]].max(axis=1) - losses["network"])
     # The same hours again and again, a year each: long enough for a verdict.
     years = [rows.assign(close_time=rows["close_time"] + pd.Timedelta(days=365 * k)) for k in range(50)]
     long = pd.concat(years, ignore_index=True)
@@ -165,9 +167,9 @@ def test_a_long_test_of_a_knowing_model_is_a_signal_with_an_edge(compared, make_
 
 @pytest.mark.parametrize("task", TASKS)
 def test_edge_needs_a_signal(compared, make_inputs, task):
-    """To beat a baseline that is worse than naive is no edge; to lose to it is still said."""
+    """To beat a baseline that is worse than the benchmark is no edge; to lose to it is still said."""
     rows, losses = compared(make_inputs(task, symbols=["BTC-USDT"]), task)
-    losses["network"] = losses["naive"] * 1.1
+    losses["network"] = losses["benchmark"] * 1.1
     years = [rows.assign(close_time=rows["close_time"] + pd.Timedelta(days=365 * k)) for k in range(50)]
     long, repeated = pd.concat(years, ignore_index=True), pd.concat([losses] * 50, ignore_index=True)
 
@@ -180,7 +182,7 @@ def test_edge_needs_a_signal(compared, make_inputs, task):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_naive_forecast_itself_scores_nil(compared, make_inputs, task):
+def test_the_benchmark_itself_scores_nil(compared, make_inputs, task):
     """0, [0, 0], p = 1, auc .5, ic 0, slope 0: exactly, for it is the same forecast on every row."""
     inputs = make_inputs(task, knowledge=0)
     rows, losses = compared(inputs, task)
@@ -206,7 +208,7 @@ def test_the_order_of_rows_changes_nothing_but_rounding(compared, make_inputs, t
 
 
 def test_fold_win_rate_is_the_share_of_folds_won_against_the_best_baseline(compared, make_inputs):
-    """A fold won against naive, but lost to its best baseline, is lost."""
+    """A fold won against the benchmark, but lost to its best baseline, is lost."""
     rows, losses = compared(make_inputs("volatility"), "volatility")
     losses.loc[rows["fold"] == "2", "best"] = 0.5 * losses["network"]
 
@@ -234,7 +236,7 @@ def test_one_class_and_few_rows_are_never_nan(compared, make_inputs, task):
     columns = ["y", "return_to_end", "surprise", "event", "score", "delta"]
     rows.loc[few, columns] = [1.0, 0.0, 0.3, True, 0.2, 0.2]
     rows = rows.loc[few]
-    losses = loss_table(rows.assign(role="val"), ["naive"], TASKS[task].loss)
+    losses = loss_table(rows.assign(role="val"), ["benchmark"], TASKS[task].loss)
 
     block = block_of_test(rows, losses, task)
 
@@ -254,22 +256,22 @@ def test_a_split_without_rows_has_neutral_figures(compared, make_inputs):
 def test_know_nothings_keep_folds_and_symbols_and_lose_the_order(compared, make_inputs):
     """The shuffled forecast has each group's scores, on other rows; the constant one has none."""
     rows, _ = compared(make_inputs("volatility"), "volatility")
-    rows["naive"] = np.random.default_rng(2).standard_normal(len(rows))
+    rows["benchmark"] = np.random.default_rng(2).standard_normal(len(rows))
 
     ignorant = with_know_nothings(rows, np.random.default_rng(3))
 
-    shuffled = (ignorant["shuffled"] + rows["naive"]).round(12)
+    shuffled = (ignorant["shuffled"] + rows["benchmark"]).round(12)
     assert (shuffled != rows["score"].round(12)).mean() > 0.9
     for _, group in rows.assign(shuffled=shuffled).groupby(["fold", "symbol"]):
         np.testing.assert_allclose(np.sort(group["shuffled"]), np.sort(group["score"]), atol=1e-11)
-    np.testing.assert_array_equal(ignorant["constant"], -rows["naive"])
+    np.testing.assert_array_equal(ignorant["constant"], -rows["benchmark"])
 
 
-def test_against_a_noisy_naive_forecast_a_constant_looks_skilled(compared, make_inputs):
-    """Why auc_ref is there: noise in the naive forecast lifts every forecast without it above .5."""
+def test_against_a_noisy_benchmark_a_constant_looks_skilled(compared, make_inputs):
+    """Why auc_ref is there: noise in the benchmark lifts every forecast without it above .5."""
     inputs = make_inputs("volatility", knowledge=0)
     rng = np.random.default_rng(4)
-    inputs.baselines["naive"] *= np.exp(0.5 * rng.standard_normal(len(inputs.baselines)))
+    inputs.baselines["benchmark"] *= np.exp(0.5 * rng.standard_normal(len(inputs.baselines)))
 
     rows, losses = compared(inputs, "volatility")
     block = block_of_test(rows, losses, "volatility")

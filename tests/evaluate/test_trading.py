@@ -412,7 +412,7 @@ def test_where_model_and_reference_agree_nothing_is_between_them():
 
 
 def test_a_strategy_that_never_trades_has_nil_everywhere():
-    """The naive forecast as direction's network stays flat: no return, no risk, no cost."""
+    """The benchmark as direction's network stays flat: no return, no risk, no cost."""
     block = block_of(traded_hours(market().assign(delta=0.0), direction.QUESTION))
 
     for key in ("net_sharpe", "turnover", "max_drawdown_pct", "utility_bps"):

@@ -21,7 +21,7 @@ def test_a_run_without_signal_is_called_that():
     """Task, verdict, both gains with interval and p-value; no minus before a rounded nil."""
     assert sentence(metrics_of(), "direction") == (
         "Direction: no signal, no edge. "
-        "Skill over the naive forecast -0.31 % [-1.10, 0.42], p = 0.71; "
+        "Skill over the benchmark -0.31 % [-1.10, 0.42], p = 0.71; "
         "edge over the best baseline 0.00 % [-1.00, 0.00], p = 0.88."
     )
 
@@ -32,7 +32,7 @@ def test_a_run_without_signal_is_called_that():
         (1, 1, "signal, an edge"),
         (1, 0, "signal, no edge"),
         (1, -1, "signal, worse than the best baseline"),
-        (-1, -1, "worse than the naive forecast, worse than the best baseline"),
+        (-1, -1, "worse than the benchmark, worse than the best baseline"),
     ],
 )
 def test_verdicts_in_words(signal, edge, verdict):
@@ -96,12 +96,12 @@ def test_overfit_is_half_the_skill_lost_and_a_percent_at_least(train, test, expe
 def test_a_network_that_learned_nothing_is_called_that():
     """Where it kept its start it is its offset, row for row, and says so."""
     nil = {"pct": 0.0, "lo": 0.0, "hi": 0.0}
-    naive = metrics_of({f"skill_{name}": value for name, value in nil.items()})
+    benchmark = metrics_of({f"skill_{name}": value for name, value in nil.items()})
     best = metrics_of({f"edge_{name}": value for name, value in nil.items()})
 
-    assert sentence(naive, "direction").endswith(
-        "The forecast is the naive one on every row, and so is any edge."
+    assert sentence(benchmark, "direction").endswith(
+        "The forecast is the benchmark on every row, and so is any edge."
     )
-    naive["direction"] = {"collapsed": 1}
-    assert "Collapsed" not in sentence(naive, "direction")
+    benchmark["direction"] = {"collapsed": 1}
+    assert "Collapsed" not in sentence(benchmark, "direction")
     assert sentence(best, "direction").endswith("The forecast is the best baseline's on every row.")

@@ -19,7 +19,7 @@ def rows():
             "y": y,
             "outcome": np.log(y),
             "score": score,
-            "naive": -5.0,
+            "benchmark": -5.0,
             "forecast": np.exp(score),
             "return_per_atr": 0.8,
         }
@@ -67,8 +67,8 @@ def test_constant_outcomes_and_forecasts_have_plain_figures():
     assert np.isfinite(list(block.values())).all()
 
 
-def test_events_and_surprises_are_against_the_naive_forecast(rows):
-    """An event is more than the naive forecast said; the surprise is by how much, in logs."""
+def test_events_and_surprises_are_against_the_benchmark(rows):
+    """An event is more than the benchmark said; the surprise is by how much, in logs."""
     np.testing.assert_allclose(np.exp(amount.surprise(rows)), rows["y"] / np.exp(-5))
     np.testing.assert_array_equal(amount.event(rows), rows["y"] > np.exp(-5))
 

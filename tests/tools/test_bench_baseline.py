@@ -18,8 +18,8 @@ def times():
 
 def test_every_baseline_is_timed(times):
     """Each column has a time of its own, sizing among them, and so have all of them together."""
-    assert {"naive", "har_hour_of_week", "garch", "boosting", "sizing_atr"} < set(times["volatility"])
-    assert {"naive", "logistic", "boosting", "return_per_atr"} < set(times["direction"])
+    assert {"benchmark", "har_hour_of_week", "garch", "boosting", "sizing_atr"} < set(times["volatility"])
+    assert {"benchmark", "logistic", "boosting", "return_per_atr"} < set(times["direction"])
     for columns in times.values():
         assert list(columns)[-1] == TOGETHER
         assert all(spent > 0 for spent in columns.values())

@@ -162,7 +162,7 @@ def test_predictions_are_those_of_val_and_test_rows(study):
 def test_the_slow_baselines_are_left_out_and_no_other(study):
     """The columns are those of data/baselines but for garch and boosting; the labels' rows are its rows."""
     baselines = study.baselines[SYMBOL]
-    assert {"naive", "har_hour_of_week", "sizing_atr", "return_per_atr"} <= set(baselines)
+    assert {"benchmark", "har_hour_of_week", "sizing_atr", "return_per_atr"} <= set(baselines)
     assert not {"garch", "boosting"} & set(baselines)
     pd.testing.assert_series_equal(baselines["close_time"], study.labels[SYMBOL]["close_time"])
 

@@ -168,4 +168,6 @@ def test_the_spec_survives_json(make_job, offset):
     assert json.loads(json.dumps(spec)) == spec
     assert spec["shift"] == job.fold.shift
     start = job.fold.rows["offset"].iloc[0]
-    assert (spec["offset"], spec["start"]) == (("naive", None) if offset == "baseline" else (None, start))
+    assert (spec["offset"], spec["start"]) == (
+        ("benchmark", None) if offset == "baseline" else (None, start)
+    )

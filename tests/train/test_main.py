@@ -65,7 +65,7 @@ def market(tmp_path, monkeypatch) -> None:
         features = rows[["close_time"]].join(pd.DataFrame(table, columns=["a", "b", "c"]))
         write_table(f"data/features/{symbol}.parquet", features[7:])
         write_table(f"data/labels/{symbol}.parquet", rows[["close_time", "y", "weight"]])
-        write_table(f"data/baselines/{symbol}.parquet", rows[["close_time"]].assign(naive=0.25))
+        write_table(f"data/baselines/{symbol}.parquet", rows[["close_time"]].assign(benchmark=0.25))
     live = spans[spans["role"] != "test"].assign(fold="live")
     write_table("data/folds.parquet", pd.concat([spans, live]))
 
@@ -152,7 +152,7 @@ def test_bad_input_leaves_the_outputs_alone(monkeypatch):
     before = outputs()
     for symbol in SYMBOLS:
         path = f"data/baselines/{symbol}.parquet"
-        write_table(path, read_table(path).assign(naive=np.nan))
+        write_table(path, read_table(path).assign(benchmark=np.nan))
     with pytest.raises(InputError, match=r"baseline\.min_bars"):
         train.main(load_params())
     assert outputs() == before

@@ -16,7 +16,7 @@ def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
 def test_the_offset_is_the_tasks_baseline_as_a_score(rows, make_params):
     """Classes start at the logit of the task's own baseline, amounts at its ln; no forecast stays none."""
     for task in TASKS.values():
-        baselines = rows[["close_time"]].assign(**{"naive": 0.5, "har": 0.5, task.offset: 0.25})
+        baselines = rows[["close_time"]].assign(**{"benchmark": 0.5, "har": 0.5, task.offset: 0.25})
         baselines.loc[:4, task.offset] = np.nan
         ends = rows["end"].to_numpy()
         offset = label_rows(labels_of(rows), baselines, ends, task, make_params())["offset"]
@@ -26,7 +26,7 @@ def test_the_offset_is_the_tasks_baseline_as_a_score(rows, make_params):
 
 def test_baselines_are_matched_by_time(rows, make_params):
     """A baseline table that starts later leaves earlier rows without a forecast, and shifts none."""
-    baselines = rows[["close_time"]].assign(naive=np.linspace(0.2, 0.8, len(rows)))
+    baselines = rows[["close_time"]].assign(benchmark=np.linspace(0.2, 0.8, len(rows)))
     ends = rows["end"].to_numpy()
     whole = label_rows(labels_of(rows), baselines, ends, TASKS["direction"], make_params())
     later = label_rows(labels_of(rows), baselines[100:], ends, TASKS["direction"], make_params())

@@ -12,7 +12,7 @@ from stages.baseline.rows import RANGES
 from stages.common.arrays import Floats
 
 
-def naive(rows: pd.DataFrame, params: BaselineParams) -> Floats:
+def benchmark(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     """A line in logs: ln f = a + b ln(ATR(t) / close). Nests a fixed number of ATR, and the mean."""
     return log_forecasts(rows, params, ols, ["log_atr"])
 
@@ -29,7 +29,7 @@ def har_hour_of_week(rows: pd.DataFrame, params: BaselineParams) -> Floats:
 
 def baselines(**_settings: Any) -> dict[str, Forecaster]:
     """Each column's forecaster; a fall is forecast alike, whatever the least one is."""
-    return {"naive": naive, "har": har, "har_hour_of_week": har_hour_of_week}
+    return {"benchmark": benchmark, "har": har, "har_hour_of_week": har_hour_of_week}
 
 
 QUESTION = Question(baselines=baselines)

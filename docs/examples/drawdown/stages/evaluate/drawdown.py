@@ -35,8 +35,8 @@ QUESTION = amount.question(
     words=Words(
         unit="deepest fall, % of price",
         outcome="deepest fall, % of price",
-        delta="ln forecast, less the naive forecast's",
-        surprise="ln outcome, less the naive forecast's",
+        delta="ln forecast, less the benchmark's",
+        surprise="ln outcome, less the benchmark's",
         calls="Shallow (1) to deep (5) fifths, in % of the test rows",
     ),
 )
