@@ -144,7 +144,7 @@ def main() -> None:
     def make_table(candles: pd.DataFrame) -> pd.DataFrame:
         return featurize({"candles": candles}, params)["candles"]
 
-    for symbol, candles in dict(read_tables("data/candles")).items():
+    for symbol, candles in read_tables("data/candles").items():
         rng, features = np.random.default_rng(given.seed), make_table(candles)
         cuts = choose_cuts(candles["open_time"], features["close_time"], given.cuts, rng)
         found = check(make_table, candles, cuts, rng)

@@ -1,19 +1,16 @@
 """baseline: reads data/candles and data/labels, writes data/baselines."""
 
 from stages.baseline.stage import baseline
-from stages.common.outputs import fresh_folder
-from stages.common.tables import read_tables, write_table
+from stages.common.tables import read_tables, write_tables
 from stages.params import Params
 from stages.runner import run_stage
 
 
 def main(params: Params) -> None:
     """Write a table a symbol."""
-    candles = dict(read_tables("data/candles"))
-    tables = baseline(candles, dict(read_tables("data/labels", candles)), params)
-    with fresh_folder("data/baselines") as folder:
-        for symbol, table in tables.items():
-            write_table(folder / f"{symbol}.parquet", table)
+    candles = read_tables("data/candles")
+    tables = baseline(candles, read_tables("data/labels", candles), params)
+    write_tables("data/baselines", tables)
     n_rows = sum(map(len, tables.values()))
     n_unfitted = sum(int(table.isna().any(axis=1).sum()) for table in tables.values())
     print(f"baseline: {n_rows:,} rows, {n_unfitted:,} of them before every baseline had its first fit")

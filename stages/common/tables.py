@@ -1,7 +1,7 @@
 """Parquet between stages: one schema, UTC, and no table that isn't as its stage wrote it."""
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.common.errors import InputError
-from stages.common.outputs import beside
+from stages.common.outputs import beside, fresh_folder
 
 TIME = pa.timestamp("ms", tz="UTC")
 CHECKSUM = b"barometer.sha256"  # its name in a file's metadata
@@ -51,10 +51,9 @@ def not_as_written(path: str | Path, received: str) -> InputError:
 def write_table(path: str | Path, table: pd.DataFrame) -> None:
     """Write a frame without its index, whole or not at all; equal frames give equal bytes."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    times = {
-        name: TIME for name in arrow.schema.names if pa.types.is_timestamp(arrow.schema.field(name).type)
-    }
-    fields = [pa.field(field.name, times.get(field.name, field.type)) for field in arrow.schema]
+    fields = [
+        field.with_type(TIME) if pa.types.is_timestamp(field.type) else field for field in arrow.schema
+    ]
     arrow = arrow.cast(pa.schema(fields))
     # Of what will be read: Parquet has a single kind of missing number.
     arrow = arrow.replace_schema_metadata({CHECKSUM: checksum(arrow.to_pandas())})
@@ -69,8 +68,8 @@ def checksum(table: pd.DataFrame) -> bytes:
     return digest.hexdigest().encode()
 
 
-def read_tables(folder: str, symbols: Collection[str] | None = None) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each symbol's name, as its file has it, and its table, in the order of the names.
+def read_tables(folder: str, symbols: Collection[str] | None = None) -> Tables:
+    """Each symbol's table, by its name as its file has it.
 
     `symbols`: those that must be there, and no others. Raises InputError if they aren't, if there are none,
     or where `read_table` does.
@@ -82,5 +81,11 @@ def read_tables(folder: str, symbols: Collection[str] | None = None) -> Iterator
         raise InputError(
             f"{folder} must hold a table a symbol{which}; received {', '.join(found) or 'none'}. {MEND}"
         )
-    for name in found:
-        yield name, read_table(tables[name])
+    return {name: read_table(tables[name]) for name in found}
+
+
+def write_tables(path: str, tables: Tables) -> None:
+    """Write a folder with a table a symbol, in the place of the old one."""
+    with fresh_folder(path) as folder:
+        for symbol, table in tables.items():
+            write_table(folder / f"{symbol}.parquet", table)

@@ -28,8 +28,8 @@ DEFAULTS = Path(__file__).with_name("defaults.yaml")  # params.yaml as it is com
 def main(params: Params) -> None:
     """Write results/, all but what train has written there."""
     predictions = read_table("data/predictions.parquet")
-    labels = dict(read_tables("data/labels"))
-    found = evaluate(predictions, labels, dict(read_tables("data/baselines", labels)), params)
+    labels = read_tables("data/labels")
+    found = evaluate(predictions, labels, read_tables("data/baselines", labels), params)
     question, metrics = question_of(params.task), found.metrics
     settings = settings_of(params.model_dump())
     verdict = sentence(metrics, params.task, market_of(settings))

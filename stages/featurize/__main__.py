@@ -1,7 +1,6 @@
 """featurize: reads data/candles, writes data/features."""
 
-from stages.common.outputs import fresh_folder
-from stages.common.tables import read_tables, write_table
+from stages.common.tables import read_tables, write_tables
 from stages.featurize.stage import featurize
 from stages.params import Params
 from stages.runner import run_stage
@@ -9,11 +8,9 @@ from stages.runner import run_stage
 
 def main(params: Params) -> None:
     """Write a table a symbol."""
-    candles = dict(read_tables("data/candles"))
+    candles = read_tables("data/candles")
     features = featurize(candles, params)
-    with fresh_folder("data/features") as folder:
-        for symbol, table in features.items():
-            write_table(folder / f"{symbol}.parquet", table)
+    write_tables("data/features", features)
     n_candles, n_rows = (sum(map(len, tables.values())) for tables in (candles, features))
     n_columns = next(iter(features.values())).shape[1] - 1
     lost = f"{n_candles - n_rows:,} lost to the look-back"

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from stages.common.outputs import fresh_folder
-from stages.common.tables import read_tables, write_table
+from stages.common.tables import read_tables, write_table, write_tables
 from stages.label.stage import label
 from stages.params import Params
 from stages.runner import run_stage
@@ -11,10 +10,8 @@ from stages.runner import run_stage
 
 def main(params: Params) -> None:
     """Write a table a symbol, and that of the folds."""
-    found = label(dict(read_tables("data/candles")), params)
-    with fresh_folder("data/labels") as folder:
-        for symbol, table in found.labels.items():
-            write_table(folder / f"{symbol}.parquet", table)
+    found = label(read_tables("data/candles"), params)
+    write_tables("data/labels", found.labels)
     write_table("data/folds.parquet", found.folds)
     y = pd.concat([table["y"] for table in found.labels.values()])
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in found.lost.items())

@@ -23,9 +23,9 @@ DIGITS = 6  # of losses and AUCs: more than a network's float32 can mean
 def main(params: Params) -> None:
     """Write data/predictions.parquet and models; results/training.csv and results/train as folds end."""
     check_metal(str(installed("tensorflow")), installed("tensorflow-metal"))
-    features = dict(read_tables("data/features"))
-    labels = dict(read_tables("data/labels", features))
-    baselines = dict(read_tables("data/baselines", features))
+    features = read_tables("data/features")
+    labels = read_tables("data/labels", features)
+    baselines = read_tables("data/baselines", features)
     spans = read_table("data/folds.parquet")
     unit = f"{params.task}: {TASKS[params.task].loss_name}"
     with ExitStack() as opened:

@@ -43,7 +43,7 @@ def test_stage_writes_a_column_a_baseline(project, labels, capsys):
     """Exactly the label rows come out, with the task's baselines first and sizing last."""
     main(load_params())
 
-    tables = dict(read_tables("data/baselines"))
+    tables = read_tables("data/baselines")
     table = tables["BTC-USDT"]
     assert list(tables) == ["BTC-USDT"]
     assert list(table.columns) == [
@@ -63,13 +63,13 @@ def test_each_symbol_is_forecast_from_its_own_rows(
     other = make_candles(1500, seed=2)
     write_table("data/candles/ETH-USDT.parquet", other)
     write_table("data/labels/ETH-USDT.parquet", make_volatility_labels(other))
-    labels = dict(read_tables("data/labels"))
+    labels = read_tables("data/labels")
 
     main(load_params())
 
-    tables = dict(read_tables("data/baselines"))
+    tables = read_tables("data/baselines")
     assert list(tables) == ["BTC-USDT", "ETH-USDT"]
-    for symbol, candles in read_tables("data/candles"):
+    for symbol, candles in read_tables("data/candles").items():
         rows = rows_of(candles, labels[symbol])
         for name in tables[symbol].columns[1:]:
             alone = forecast_column((rows, name), "volatility", {"target": "atr"}, params)
@@ -92,7 +92,7 @@ def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, p
 
 def test_columns_that_are_skipped_change_no_other(project):
     """For who has no time for the slow ones; the rest is to the last bit the same."""
-    candles, labels = dict(read_tables("data/candles")), dict(read_tables("data/labels"))
+    candles, labels = read_tables("data/candles"), read_tables("data/labels")
 
     whole = baseline(candles, labels, load_params())["BTC-USDT"]
     quick = baseline(candles, labels, load_params(), skip=("garch", "boosting"))["BTC-USDT"]

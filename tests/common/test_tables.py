@@ -93,7 +93,7 @@ def test_tables_come_in_the_order_of_their_names(tmp_path, table):
     for name in ("SOL-USDT", "BTC-USDT", "ETH-USDT"):
         write_table(tmp_path / f"{name}.parquet", table)
     (tmp_path / "receipt.json").write_text("{}", encoding="utf-8")
-    assert [name for name, _ in read_tables(str(tmp_path))] == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
+    assert list(read_tables(str(tmp_path))) == ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_order_is_that_of_the_names_on_every_machine(tmp_path, table, window
     for name in symbols:
         write_table(tmp_path / f"{name}.parquet", table)
 
-    assert [name for name, _ in read_tables(str(tmp_path), symbols[::-1])] == symbols
+    assert list(read_tables(str(tmp_path), symbols[::-1])) == symbols
 
 
 def edited(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -192,4 +192,4 @@ def test_a_folder_with_other_symbols_is_refused(tmp_path, table, written, wanted
     for name in written:
         write_table(tmp_path / f"{name}.parquet", table)
     with pytest.raises(InputError, match=rf"must hold a table .*{received}\. `dvc repro`"):
-        dict(read_tables(str(tmp_path), wanted))
+        read_tables(str(tmp_path), wanted)

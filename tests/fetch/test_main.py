@@ -73,7 +73,7 @@ def test_exchange_and_file_give_the_same_bytes(
     of_file = receipts[1]["symbols"]["BTC/USDT"]
     assert [of_file.pop(key) for key in ("duplicate_rows_dropped", "out_of_order_rows_sorted")] == [0, 0]
     assert receipts[0] == receipts[1]
-    name, table = next(read_tables("data/candles"))
+    [(name, table)] = read_tables("data/candles").items()
     assert name == "BTC-USDT"
     assert_frame_equal(table, market[market["open_time"] < pd.Timestamp(end, tz="UTC")], check_exact=True)
     assert "fetch: BTC/USDT: 2,105 candles, " in capsys.readouterr().out

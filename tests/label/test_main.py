@@ -54,7 +54,7 @@ def test_label_writes_a_table_a_symbol_and_the_folds(capsys):
 
     main(load_params())
 
-    labels = dict(read_tables("data/labels"))
+    labels = read_tables("data/labels")
     assert list(labels) == ["BTC-USDT", "ETH-USDT"]
     assert [len(table) for table in labels.values()] == [400 - 46, 300 - 46]
     folds = read_table("data/folds.parquet").set_index(["fold", "role"])

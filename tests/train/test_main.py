@@ -51,7 +51,7 @@ def outputs() -> dict[str, bytes]:
 
 def rows_of(features: Tables) -> pd.DataFrame:
     """The rows that the stage makes of what is in the folder."""
-    labels, baselines = (dict(read_tables(f"data/{name}", features)) for name in ("labels", "baselines"))
+    labels, baselines = (read_tables(f"data/{name}", features) for name in ("labels", "baselines"))
     return labelled_rows(features, labels, baselines, load_params())
 
 
@@ -90,7 +90,7 @@ def test_train_writes_what_others_read(capsys):
     summary = capsys.readouterr().out
     assert "800 rows; lost: 20 without a whole window, 0 before" in summary
 
-    features = dict(read_tables("data/features"))
+    features = read_tables("data/features")
     _, stacked = stack_features(list(features.values()))
     rows, spans = rows_of(features), read_table("data/folds.parquet")
     fold = make_fold("1", spans, rows, TASKS["direction"], SETTINGS)
@@ -133,7 +133,7 @@ def test_curves_are_there_as_each_fold_ends():
 
 def test_each_rows_window_ends_in_its_own_symbols_features():
     """Below each other, the symbols' features are still found by symbol and time."""
-    features = dict(read_tables("data/features"))
+    features = read_tables("data/features")
     names, table = stack_features(list(features.values()))
     rows = rows_of(features)
     rows = rows[rows["end"] >= 0]
