@@ -49,10 +49,15 @@ def environment() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "packages": {package: version(package) for package in PACKAGES},
-        "numpy_uses": numpy_config(mode="dicts")["SIMD Extensions"].get("found", []),
+        "numpy_uses": simd_found(),
         "blas_kernels": sorted({str(pool.get("architecture")) for pool in blas_pools()}),
         "settings": stages.in_force(),
     }
+
+
+def simd_found() -> list[str]:
+    """What numpy finds that the processor can do."""
+    return numpy_config(mode="dicts")["SIMD Extensions"].get("found", [])
 
 
 def blas_pools() -> list[dict[str, Any]]:

@@ -6,14 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import Any
 
-import numpy as np
+from stages.common.environment import simd_found
 
 # Of C++: what is marked I, for information, and a line above it.
 NOTES = (b"I0000 ", b"WARNING: All log messages before absl::InitializeLog()")
-
-numpy_config: Any = np.show_config  # its types leave out what it returns
 
 
 @contextmanager
@@ -50,8 +47,3 @@ def without_notes() -> Iterator[None]:
 def may_lack_avx() -> bool:
     """Whether the processor is an x86 one on which numpy, too, finds no AVX."""
     return platform.machine() in {"x86_64", "AMD64"} and "AVX" not in simd_found()
-
-
-def simd_found() -> list[str]:
-    """What numpy finds that the processor can do."""
-    return numpy_config(mode="dicts")["SIMD Extensions"].get("found", [])
