@@ -1,5 +1,7 @@
 """True range and ATR: the same numbers wherever they are needed, and where candles stop being adjacent."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import talib
@@ -42,8 +44,19 @@ def atr(candles: pd.DataFrame, stretch: Ints) -> Floats:
     NaN for a stretch's first 14 bars: it starts as the mean of the first 14 true ranges that have a
     previous close, then ATR[t] = (13 ATR[t-1] + TR[t]) / 14. Source: Wilder (1978), as in TA-Lib.
     """
-    result = np.full(len(candles), np.nan)
-    for rows in np.split(np.arange(len(candles)), np.flatnonzero(np.diff(stretch)) + 1):
-        high, low, close = (candles[name].to_numpy(np.float64)[rows] for name in ("high", "low", "close"))
-        result[rows] = talib.ATR(high, low, close, ATR_PERIOD)
-    return result
+    prices = (candles[name] for name in ("high", "low", "close"))
+    return each_stretch(talib.ATR, stretch, *prices, timeperiod=ATR_PERIOD)
+
+
+def each_stretch(
+    indicator: Callable[..., Floats], stretch: Ints, *prices: pd.Series, **periods: int
+) -> Floats:
+    """TA-Lib's `indicator`, which remembers all that came before, begun anew in each stretch.
+
+    `prices`: shape (n_bars,). `stretch`: a number that tells each row's stretch from its neighbours.
+    Returns shape (n_bars,), or (k, n_bars) of an indicator that gives k lines. Row t uses rows up to t of
+    its stretch.
+    """
+    edges = np.flatnonzero(np.diff(stretch)) + 1
+    parts = zip(*(np.split(price.to_numpy(np.float64), edges) for price in prices), strict=True)
+    return np.concatenate([indicator(*part, **periods) for part in parts], axis=-1)

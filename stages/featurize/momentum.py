@@ -4,9 +4,9 @@ import pandas as pd
 import talib
 
 from stages.common.arrays import Ints
-from stages.common.bars import atr
+from stages.common.bars import atr, each_stretch
 from stages.featurize.ratios import STILL, share
-from stages.featurize.stretch import each_stretch, rolling
+from stages.featurize.stretch import rolling
 
 
 def momentum_features(candles: pd.DataFrame, start: Ints, _windows: list[int]) -> pd.DataFrame:

@@ -1,13 +1,11 @@
-"""Windows and indicators of many stretches of candles at once, none of which reaches beyond its own."""
-
-from collections.abc import Callable
+"""Windows of many stretches of candles at once, none of which reaches beyond its own."""
 
 import numpy as np
 import pandas as pd
 from pandas.api.indexers import BaseIndexer
 from pandas.api.typing import Rolling
 
-from stages.common.arrays import Floats, Ints
+from stages.common.arrays import Ints
 
 
 def rolling(values: pd.Series, start: Ints, bars: int) -> "Rolling[pd.Series]":
@@ -37,16 +35,3 @@ class StretchWindow(BaseIndexer):
         """First row of each window, and the row after its last; shape (num_values,) each."""
         end = np.arange(1, num_values + 1, dtype=np.int64)
         return np.maximum(end - self.window_size, self.start), end
-
-
-def each_stretch(
-    indicator: Callable[..., Floats], start: Ints, *prices: pd.Series, **periods: int
-) -> Floats:
-    """TA-Lib's `indicator`, which remembers all that came before, begun anew in each stretch.
-
-    `prices`: shape (n_bars,). `start`: the row at which each row's stretch begins. Returns shape (n_bars,),
-    or (k, n_bars) of an indicator that gives k lines. Row t uses rows up to t of its stretch.
-    """
-    edges = np.flatnonzero(np.diff(start)) + 1
-    parts = zip(*(np.split(price.to_numpy(np.float64), edges) for price in prices), strict=True)
-    return np.concatenate([indicator(*part, **periods) for part in parts], axis=-1)

@@ -1,8 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import talib
 
-from stages.common.bars import ATR_PERIOD, atr, bar_length, stretches, true_range
+from stages.common.bars import ATR_PERIOD, atr, bar_length, each_stretch, stretches, true_range
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -97,6 +98,21 @@ def test_atr_starts_anew_in_each_stretch(candles):
         expected = atr(alone, np.zeros(length, dtype=np.int64))
         np.testing.assert_array_equal(actual[stretch == number], expected)
         np.testing.assert_allclose(expected, loop_atr(alone), rtol=1e-12)
+
+
+def test_an_indicator_begins_anew_in_each_stretch():
+    """One line or several: what TA-Lib gives of a stretch alone, and NaN of one too short for it."""
+    close = pd.Series(np.random.default_rng(1).lognormal(size=121))
+    start = np.repeat([0, 50, 51], [50, 1, 70])
+    first, last = close.to_numpy()[:50], close.to_numpy()[51:]
+
+    actual = each_stretch(talib.CMO, start, close, timeperiod=14)
+    expected = [talib.CMO(first, 14), [np.nan], talib.CMO(last, 14)]
+    np.testing.assert_array_equal(actual, np.concatenate(expected))
+
+    lines = each_stretch(talib.MACD, start, close, fastperiod=3, slowperiod=6, signalperiod=4)
+    expected = [talib.MACD(first, 3, 6, 4), np.full((3, 1), np.nan), talib.MACD(last, 3, 6, 4)]
+    np.testing.assert_array_equal(lines, np.hstack(expected))
 
 
 @pytest.mark.parametrize("function", [true_range, atr])

@@ -1,11 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.featurize.stretch import each_stretch, rolling
+from stages.featurize.stretch import rolling
 
 
 @settings(deadline=None, max_examples=50)
@@ -26,18 +25,3 @@ def test_rolling_equals_pandas_over_each_stretch(statistic, lengths, bars, seed)
     start = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
     actual = getattr(rolling(values, start, bars), statistic)()
     np.testing.assert_array_equal(actual, np.concatenate(expected))
-
-
-def test_an_indicator_begins_anew_in_each_stretch():
-    """One line or several: what TA-Lib gives of a stretch alone, and NaN of one too short for it."""
-    close = pd.Series(np.random.default_rng(1).lognormal(size=121))
-    start = np.repeat([0, 50, 51], [50, 1, 70])
-    first, last = close.to_numpy()[:50], close.to_numpy()[51:]
-
-    actual = each_stretch(talib.CMO, start, close, timeperiod=14)
-    expected = [talib.CMO(first, 14), [np.nan], talib.CMO(last, 14)]
-    np.testing.assert_array_equal(actual, np.concatenate(expected))
-
-    lines = each_stretch(talib.MACD, start, close, fastperiod=3, slowperiod=6, signalperiod=4)
-    expected = [talib.MACD(first, 3, 6, 4), np.full((3, 1), np.nan), talib.MACD(last, 3, 6, 4)]
-    np.testing.assert_array_equal(lines, np.hstack(expected))
