@@ -104,7 +104,7 @@ def test_mypy_names_what_a_question_forgets(whole):
     module.write_text(text, encoding="utf-8")
 
     assert forgotten.returncode == 1
-    assert '"gamma" for "question"' in forgotten.stdout
+    assert '"gamma" for "Question"' in forgotten.stdout
 
 
 @pytest.mark.slow

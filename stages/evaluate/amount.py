@@ -1,12 +1,12 @@
 """What all questions of "how much?" share: y above 0, its score a logarithm."""
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Bools, Floats
-from stages.evaluate.question import Question, Words
+from stages.evaluate.question import Question
 
 MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
 
@@ -106,27 +106,15 @@ def squared_correlation(a: Floats, b: Floats) -> float:
     return float(np.corrcoef(a, b)[0, 1] ** 2)
 
 
-def question(
-    *,
-    spread: Callable[[pd.DataFrame, int], Floats],
-    block: Callable[[pd.DataFrame, float], dict[str, float]],
-    gamma: float,
-    scale: float,
-    words: Words,
-) -> Question:
-    """A question of an amount, by what isn't the same for all of them."""
-    return Question(
-        event=event,
-        surprise=surprise,
-        calls=calls,
-        side=side,
-        spread=spread,
-        log_density=log_density,
-        nonconformity=nonconformity,
-        bounds=bounds,
-        width=width,
-        gamma=gamma,
-        block=block,
-        scale=scale,
-        words=words,
-    )
+# A question of an amount; each one says for itself what isn't the same for all of them.
+question = partial(
+    Question,
+    event=event,
+    surprise=surprise,
+    calls=calls,
+    side=side,
+    log_density=log_density,
+    nonconformity=nonconformity,
+    bounds=bounds,
+    width=width,
+)

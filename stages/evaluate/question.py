@@ -20,7 +20,7 @@ class Words:
     calls: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """A task, as far as evaluate has to know; rows are those of `rows.join`, shapes (n_rows,).
 
