@@ -7,6 +7,7 @@ import pandas as pd
 
 from stages.common.arrays import Bools, Floats
 from stages.evaluate.question import Question
+from stages.evaluate.shared import correlation
 
 MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
 
@@ -95,15 +96,8 @@ def errors(test: pd.DataFrame) -> dict[str, float]:
         "rmse": float(1e4 * np.sqrt(np.mean(error**2))),
         "log_mse": float(np.mean((test["score"] - np.log(y)) ** 2)),
         "r2": float(1 - np.mean(error**2) / y.var()) if y.var() > 0 else 0.0,
-        "mz_r2": squared_correlation(y, forecast),
+        "mz_r2": correlation(y, forecast) ** 2,
     }
-
-
-def squared_correlation(a: Floats, b: Floats) -> float:
-    """R squared of a straight line between the two; 0 where either is constant."""
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1] ** 2)
 
 
 # A question of an amount; each one says for itself what isn't the same for all of them.

@@ -27,12 +27,16 @@ def auc(score: Floats, event: Bools) -> float:
     return float(roc_auc_score(event, score))
 
 
+def correlation(a: Floats, b: Floats) -> float:
+    """Of a straight line between the two; 0 where either is constant."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
 def spearman(score: Floats, came: Floats) -> float:
     """Correlation of ranks; 0 where either is constant."""
-    ranks, ranks_came = (pd.Series(values).rank().to_numpy() for values in (score, came))
-    if np.ptp(ranks) == 0 or np.ptp(ranks_came) == 0:
-        return 0.0
-    return float(np.corrcoef(ranks, ranks_came)[0, 1])
+    return correlation(*(pd.Series(values).rank().to_numpy() for values in (score, came)))
 
 
 def balanced_hits(delta: Floats, event: Bools) -> float:
