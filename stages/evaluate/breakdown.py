@@ -1,14 +1,10 @@
 """The pooled figures taken apart: by fold, symbol and month of the test, and forecast by forecast."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
 from stages.common.arrays import Floats
 from stages.evaluate.shared import role_block
-from stages.evaluate.significance import Comparison
-
-Compared = Callable[[Floats, Floats], Comparison]  # of a forecast's losses and a reference's
+from stages.evaluate.significance import Sample, compare
 
 ALL = "all"  # the row of the pooled figures
 
@@ -51,7 +47,7 @@ def figures_of(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> 
     }
 
 
-def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], compared: Compared) -> pd.DataFrame:
+def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], sample: Sample) -> pd.DataFrame:
     """The network and every baseline on the test rows, least loss first.
 
     `losses`: columns network, the opponents and best, which is left out. `loss` is the mean in thousandths,
@@ -61,7 +57,8 @@ def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], compared: Compared)
     columns: dict[str, Floats] = {name: losses[name].to_numpy() for name in losses.columns.drop("best")}
     table = []
     for name, loss in columns.items():
-        skill, gain = compared(loss, columns["benchmark"]), compared(columns["network"], loss)
+        skill = compare(loss, columns["benchmark"], sample)
+        gain = compare(columns["network"], loss, sample)
         table.append(
             {
                 "forecast": name,

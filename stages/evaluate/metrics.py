@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from stages.evaluate.losses import best_baselines
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import Question
 from stages.evaluate.shared import role_block, shared_block
-from stages.evaluate.significance import compare, sample_of
+from stages.evaluate.significance import sample_of
 from stages.evaluate.trading import returns_by_time, strategy_block
 
 Metrics = dict[str, Any]
@@ -65,7 +64,7 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, yardstick: Yardstick) -> Fin
         | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / yardstick.horizon_bars}
     )
     tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
-        "forecasts": breakdown.forecasts(test_losses, in_set, partial(compare, sample=sample))
+        "forecasts": breakdown.forecasts(test_losses, in_set, sample)
     }
     return Findings(block, tables, table_by_time(test, test_losses, returns))
 

@@ -59,7 +59,7 @@ def test_every_forecast_stands_beside_the_network(compared, make_inputs, task):
     sample = sample_of(rows[test], 14, pd.Timedelta(hours=1), 100, np.random.default_rng(1))
     p = dict.fromkeys(losses.columns, 0.5)
 
-    table = forecasts(losses[test], p, partial(compare, sample=sample)).set_index("forecast")
+    table = forecasts(losses[test], p, sample).set_index("forecast")
 
     assert set(table.index) == set(losses.columns) - {"best"}
     assert table["loss"].is_monotonic_increasing
