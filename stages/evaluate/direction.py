@@ -102,7 +102,7 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
         "f1": ratio(2 * tp, 2 * tp + fp + fn),
         "mcc": ratio(tp * tn - fp * fn, ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5),
         "roc_auc": auc(p, up),
-        "pr_auc": average_precision(p, up),
+        "pr_auc": float(average_precision_score(up, p)) if up.any() else 0.0,
         "brier": float(np.mean((p - up) ** 2)),
         "tp": tp,
         "fp": fp,
@@ -114,11 +114,6 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
 def ratio(part: float, whole: float) -> float:
     """A part of a whole; 0 of nothing."""
     return part / whole if whole else 0.0
-
-
-def average_precision(p: Floats, up: Bools) -> float:
-    """Area under the precision-recall curve, as a mean of precisions; 0 without any "up"."""
-    return float(average_precision_score(up, p)) if up.any() else 0.0
 
 
 QUESTION = Question(
