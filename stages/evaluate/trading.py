@@ -5,9 +5,6 @@ forecast spread). Three are traded side by side, at the same costs: the network'
 long and sized by `sizing_atr`; and a constant exposure, always long, for which nothing is forecast.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
@@ -16,8 +13,6 @@ from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import Question
 from stages.evaluate.rows import KEYS
 from stages.evaluate.significance import resampled_sums
-
-SizeOf = Callable[[Floats], Floats]  # of a bar's forecast spread
 
 STRATEGIES = ("network", "reference", "constant")
 SHARPE_A_YEAR = 0.4  # that the investor of the realised utility counts on
@@ -38,22 +33,15 @@ def returns_by_time(
     test = rows[rows["role"] == "test"].sort_values(KEYS, kind="stable", ignore_index=True)
     first = stretch_starts(test, bar)
     by_time: dict[str, pd.Series] = {}
-    size_of = partial(size, bar=bar, params=params)
-    for name, wanted in wanted_positions(rows, test, question, horizon_bars, size_of).items():
+    spreads = [question.spread(test, horizon_bars), forecast_spread(test), val_spread(rows, test)]
+    for name, spread in zip(STRATEGIES, spreads, strict=True):
+        side = question.side(test) if name == "network" else 1.0
+        wanted = side * size(spread, bar, params)
         table = trade(test, wanted, first, horizon_bars=horizon_bars, bar=bar, params=params)
         means = table[["net", "traded", "utility"]].groupby(test["close_time"]).mean()
         by_time |= {name: means["net"], f"{name}_traded": means["traded"]}
         by_time |= {f"{name}_utility": means["utility"]}
     return pd.DataFrame(by_time)
-
-
-def wanted_positions(
-    rows: pd.DataFrame, test: pd.DataFrame, question: Question, horizon_bars: int, size_of: SizeOf
-) -> dict[str, Floats]:
-    """The position that each strategy wants at each row of `test`, before the no-trade band."""
-    own = question.side(test) * size_of(question.spread(test, horizon_bars))
-    others = [size_of(forecast_spread(test)), size_of(val_spread(rows, test))]
-    return dict(zip(STRATEGIES, [own, *others], strict=True))
 
 
 def forecast_spread(rows: pd.DataFrame) -> Floats:
@@ -75,15 +63,11 @@ def val_spread(rows: pd.DataFrame, test: pd.DataFrame) -> Floats:
 
 def size(spread: Floats, bar: pd.Timedelta, params: EvaluateParams) -> Floats:
     """Position that brings a bar's forecast `spread` to the target, at most `max_position`."""
+    target = params.target_volatility_pct / 100 / np.sqrt(YEAR / bar)
     with np.errstate(divide="ignore"):  # a spread of nil asks for all there is
-        fitting = target_spread(bar, params) / spread
+        fitting = target / spread
     # A forecast that has been to its logarithm and back is to ask for the same position.
     return np.round(np.minimum(params.max_position, fitting), 6)
-
-
-def target_spread(bar: pd.Timedelta, params: EvaluateParams) -> float:
-    """Spread of a bar's return that makes `target_volatility_pct` a year."""
-    return params.target_volatility_pct / 100 / float(np.sqrt(YEAR / bar))
 
 
 def stretch_starts(test: pd.DataFrame, bar: pd.Timedelta) -> Bools:
