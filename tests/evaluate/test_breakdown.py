@@ -1,12 +1,10 @@
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from stages.common.task import TASKS
 from stages.evaluate.breakdown import breakdowns, forecasts
-from stages.evaluate.significance import compare, sample_of
+from stages.evaluate.significance import sample_of
 
 COLUMNS = ["skill_pct", "edge_pct", "auc", "hit_rate", "coverage_90_pct", "rows"]
 
