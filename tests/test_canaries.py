@@ -229,8 +229,8 @@ CANARIES = {
     ),
     "one best baseline for all folds": Canary(
         file="stages/evaluate/losses.py",
-        sound='losses.loc[rows["fold"] == fold, "best"] = losses[name]',
-        leaky='losses["best"] = losses[name]',
+        sound="in_fold = (fold == one).to_numpy()",
+        leaky="in_fold = np.full(len(fold), fill_value=True)",
         tests="tests/evaluate/test_losses.py",
     ),
     "ic pooled over folds": Canary(

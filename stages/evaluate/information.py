@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Floats
+from stages.evaluate.losses import of_best
 
 
 def gains(
@@ -24,19 +25,10 @@ def gains(
     scores = (
         rows["score"].to_numpy(np.float64),
         rows["benchmark"].to_numpy(np.float64),
-        best_score(rows, best),
+        of_best(rows["fold"], rows, best),
     )
     network, benchmark, other = (log_density(rows, score)[test] for score in scores)
     return {
         "info_gain_mnats": float(1000 * np.mean(network - benchmark)),
         "edge_gain_mnats": float(1000 * np.mean(network - other)),
     }
-
-
-def best_score(rows: pd.DataFrame, best: dict[str, str]) -> Floats:
-    """Score of the baseline that `best` names for each row's fold; shape (n_rows,)."""
-    score = np.zeros(len(rows))
-    for fold, name in best.items():
-        in_fold = (rows["fold"] == fold).to_numpy()
-        score[in_fold] = rows[name].to_numpy(np.float64)[in_fold]
-    return score

@@ -12,7 +12,6 @@ from stages.evaluate.calibration import Loss
 from stages.evaluate.confidence_set import mcs_p
 from stages.evaluate.conformal import coverage_block, intervals
 from stages.evaluate.information import gains
-from stages.evaluate.losses import best_baselines
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import Question
 from stages.evaluate.shared import role_block, shared_block
@@ -42,14 +41,13 @@ class Findings:
     by_time: pd.DataFrame
 
 
-def judge(rows: pd.DataFrame, losses: pd.DataFrame, yardstick: Yardstick) -> Findings:
-    """All that the test rows say; `rows` of `rows.join` and `losses` of `loss_table`, of all roles."""
+def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], yardstick: Yardstick) -> Findings:
+    """All that the test rows say; `rows` of `rows.join`, `losses` and `best` of `loss_table`, all roles."""
     question, bar, params = yardstick.question, yardstick.bar, yardstick.params
     rng = np.random.default_rng(params.seed)
     in_test = rows["role"] == "test"
     test, test_losses = rows[in_test], losses[in_test]
     sample = sample_of(test, yardstick.horizon_bars, bar, params.bootstrap, rng)
-    best = best_baselines(rows, losses.drop(columns=["network", "best"]))
     covered = intervals(rows, question, yardstick.horizon_bars * bar)
     returns = returns_by_time(rows, question, horizon_bars=yardstick.horizon_bars, bar=bar, params=params)
     in_set = mcs_p(

@@ -37,9 +37,9 @@ def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, param
     yardstick = Yardstick(question, task.loss, params.label.horizon, bar, params.evaluate)
     classics = in_one(baselines)
     rows = join(predictions, in_one(labels), classics, task)
-    losses = loss_table(rows, opponents(classics), task.loss)
+    losses, best = loss_table(rows, opponents(classics), task.loss)
     rows = rows.assign(event=question.event, surprise=question.surprise)
-    findings = judge(rows, losses, yardstick)
+    findings = judge(rows, losses, best, yardstick)
     test = rows[rows["role"] == "test"]
     own_block = question.block(test, YEAR / bar)
     # As float32, for the last bits of a logarithm are the C library's own.

@@ -98,7 +98,7 @@ def rows_and_losses(inputs: Inputs, task: str) -> Compared:
     """What `__main__` makes of its inputs."""
     question = question_of(task)
     rows = join(*inputs, TASKS[task])
-    losses = loss_table(rows, opponents(inputs.baselines), TASKS[task].loss)
+    losses, _ = loss_table(rows, opponents(inputs.baselines), TASKS[task].loss)
     return rows.assign(event=question.event, surprise=question.surprise), losses
 
 

@@ -5,8 +5,8 @@ from scipy import stats
 
 from stages.common.task import TASKS
 from stages.evaluate import amount, direction
-from stages.evaluate.information import best_score, gains
-from stages.evaluate.losses import best_baselines
+from stages.evaluate.information import gains
+from stages.evaluate.losses import best_baselines, of_best
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import opponents
 
@@ -35,7 +35,7 @@ def test_equal_forecasts_gain_exactly_nothing(rows_and_best, task):
     rows, best = rows_and_best(task)
 
     assert gained(rows.assign(score=rows["benchmark"]), best, task)[0] == 0
-    assert gained(rows.assign(score=best_score(rows, best)), best, task)[1] == 0
+    assert gained(rows.assign(score=of_best(rows["fold"], rows, best)), best, task)[1] == 0
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -62,7 +62,9 @@ def test_gains_add_up(rows_and_best, task):
     rows, best = rows_and_best(task)
     info, edge = gained(rows, best, task)
 
-    assert info == pytest.approx(edge + gained(rows.assign(score=best_score(rows, best)), best, task)[0])
+    assert info == pytest.approx(
+        edge + gained(rows.assign(score=of_best(rows["fold"], rows, best)), best, task)[0]
+    )
 
 
 def test_directions_gain_is_the_log_loss_saved(rows_and_best, compared, make_inputs):
@@ -138,7 +140,7 @@ def test_each_fold_has_its_own_best_baseline(rows_and_best):
     rows, _ = rows_and_best("volatility")
     expected = rows["har"].where(rows["fold"] == "1", rows["benchmark"])
 
-    np.testing.assert_array_equal(best_score(rows, {"1": "har", "2": "benchmark"}), expected)
+    np.testing.assert_array_equal(of_best(rows["fold"], rows, {"1": "har", "2": "benchmark"}), expected)
 
 
 def test_forecasts_that_val_finds_perfect_keep_a_spread(rows_and_best):

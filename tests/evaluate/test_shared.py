@@ -236,7 +236,7 @@ def test_one_class_and_few_rows_are_never_nan(compared, make_inputs, task):
     columns = ["y", "return_to_end", "surprise", "event", "score", "delta"]
     rows.loc[few, columns] = [1.0, 0.0, 0.3, True, 0.2, 0.2]
     rows = rows.loc[few]
-    losses = loss_table(rows.assign(role="val"), ["benchmark"], TASKS[task].loss)
+    losses, _ = loss_table(rows.assign(role="val"), ["benchmark"], TASKS[task].loss)
 
     block = block_of_test(rows, losses, task)
 
