@@ -16,16 +16,13 @@ def return_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> p
     trend_w, in [-1, 1]: log return over w bars as a share of all movement in them, the signed efficiency
     ratio of Kaufman (1995), Smarter Trading. Not for w = 1, of which it is but the sign.
     """
-    close = candles["close"]
-    by_bar = log_return(close, start, 1)
+    by_bar = log_return(candles["close"], start, 1)
     volatility = rolling(by_bar.pow(2), start, windows[-1]).mean().pow(0.5)
-    columns = {}
-    for w in windows:
-        columns[f"return_{w}"] = share(log_return(close, start, w), volatility * w**0.5)
-    for w in windows:
+    moves = {w: log_return(candles["close"], start, w) for w in windows}
+    columns = {f"return_{w}": share(move, volatility * w**0.5) for w, move in moves.items()}
+    for w, move in moves.items():
         if w > 1:
-            movement = rolling(by_bar.abs(), start, w).sum()
-            columns[f"trend_{w}"] = share(log_return(close, start, w), movement)
+            columns[f"trend_{w}"] = share(move, rolling(by_bar.abs(), start, w).sum())
     return pd.DataFrame(columns)
 
 
