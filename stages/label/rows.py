@@ -10,8 +10,7 @@ from stages.label.params import LabelParams, SplitParams
 from stages.label.question import question_of
 from stages.label.weights import average_uniqueness
 
-LOST = ("warm-up", "horizon", "gap", "flat")
-WHY = {  # a row is lost, in a user's words
+LOST = {  # why a candle gives no row, and the same in a user's words
     "warm-up": "come within split.warmup_bars of a gap or of the first candle",
     "horizon": "have fewer than label.horizon candles after them",
     "gap": "have a gap within label.horizon, as daily candles without weekends do",
@@ -55,7 +54,7 @@ def label_candles(
 def in_words(lost: dict[str, int]) -> str:
     """How many candles gave no row, and why, as the end of a sentence; `lost` by `LOST` reason."""
     return (
-        ", ".join(f"{count:,} {WHY[reason]}" for reason, count in lost.items() if count) or "none is lost"
+        ", ".join(f"{count:,} {LOST[reason]}" for reason, count in lost.items() if count) or "none is lost"
     )
 
 
@@ -79,4 +78,4 @@ def row_fates(
         span > horizon * bar,
         (widest_lately <= 0) | (widest_ahead <= 0),
     ]
-    return np.select(reasons, LOST, default="kept")
+    return np.select(reasons, list(LOST), default="kept")

@@ -179,7 +179,7 @@ def test_every_candle_is_a_row_or_is_counted_as_lost(n_bars, missing, question):
 
     labels, lost = label(candles, question)
 
-    assert tuple(lost) == LOST
+    assert list(lost) == list(LOST)
     assert len(labels) + sum(lost.values()) == len(candles)
 
 
