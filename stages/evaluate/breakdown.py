@@ -30,21 +30,20 @@ def breakdowns(
 
 
 def breakdown(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series, key: pd.Series) -> pd.DataFrame:
-    """A row a value of `key` in the order of first being met in time, then one of all rows."""
+    """A row a value of `key` in the order of first being met in time, then one of all rows.
+
+    What every split has, the coverage of the intervals and the number of rows.
+    """
     names = test["close_time"].groupby(key).min().sort_values(kind="stable").index
     groups = {name: key == name for name in names} | {ALL: key.notna()}
-    figures = [figures_of(test[group], losses[group], covered[group]) for group in groups.values()]
+    figures = [
+        role_block(test[group], losses[group])
+        | {"coverage_90_pct": float(100 * covered[group].mean()), "rows": int(group.sum())}
+        for group in groups.values()
+    ]
     table = pd.DataFrame(figures)
     table.insert(0, str(key.name), list(groups))
     return table
-
-
-def figures_of(test: pd.DataFrame, losses: pd.DataFrame, covered: pd.Series) -> dict[str, float]:
-    """What every split has, the coverage of the intervals and the number of rows."""
-    return role_block(test, losses) | {
-        "coverage_90_pct": float(100 * covered.mean()),
-        "rows": len(test),
-    }
 
 
 def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], sample: Sample) -> pd.DataFrame:
