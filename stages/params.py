@@ -104,11 +104,8 @@ def line_of(error: ValidationError) -> str:
         least = first["ctx"]["min_length"]
         return f"{key} must have at least {least} item{'s' if least > 1 else ''}; received {received}."
     rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return (
-        f"{key} {rule}; received {received}."
-        if rule.startswith(("must", "should"))
-        else (f"{key}: {rule}; received {received}.")
-    )
+    colon = "" if rule.startswith(("must", "should")) else ":"
+    return f"{key}{colon} {rule}; received {received}."
 
 
 def known_keys(path: list[str]) -> list[str]:
