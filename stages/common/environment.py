@@ -43,6 +43,7 @@ def read() -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Of this process: versions, the processor and what numpy uses of it, BLAS kernels, settings."""
+    blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -50,7 +51,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "packages": {package: version(package) for package in PACKAGES},
         "numpy_uses": simd_found(),
-        "blas_kernels": sorted({str(pool.get("architecture")) for pool in blas_pools()}),
+        "blas_kernels": sorted({str(pool.get("architecture")) for pool in blas}),
         "settings": stages.in_force(),
     }
 
@@ -58,11 +59,6 @@ def environment() -> dict[str, Any]:
 def simd_found() -> list[str]:
     """What numpy finds that the processor can do."""
     return numpy_config(mode="dicts")["SIMD Extensions"].get("found", [])
-
-
-def blas_pools() -> list[dict[str, Any]]:
-    """The BLAS libraries that this process has loaded."""
-    return [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def processor() -> str:
