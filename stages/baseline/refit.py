@@ -10,14 +10,13 @@ from stages.baseline.regression import Line
 from stages.baseline.rows import FLOOR, usable
 from stages.common.arrays import Bools, Floats, Ints
 
-Refit = tuple[Ints, slice]
 Forecaster = Callable[[pd.DataFrame, BaselineParams], Floats]
 FitLine = Callable[[Floats, Floats, Ints], Line]
 
 
 def refits(
     close_time: pd.Series, ended: pd.Series, may_train: Bools, params: BaselineParams
-) -> list[Refit]:
+) -> list[tuple[Ints, slice]]:
     """For each refit the rows to fit on, and the rows to forecast until the next one.
 
     `ended` is when a row's answer is known (NaT: never), `may_train` whether the row can be learnt from,
