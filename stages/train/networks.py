@@ -42,24 +42,14 @@ def build(params: TrainParams, mean: Floats, variance: Floats) -> keras.Model:
     """
     windows = keras.Input((params.window, len(mean)))
     x = keras.layers.Normalization(mean=mean, variance=variance)(windows)
-    x = BODIES[params.network](keras.ops.clip(x, -CLIP, CLIP), params.units)
+    x = BODIES[params.network](params.units)(keras.ops.clip(x, -CLIP, CLIP))
     x = keras.layers.Dropout(params.dropout)(x)
     return keras.Model(windows, keras.layers.Dense(1, kernel_initializer="zeros")(x))
 
 
-def lstm(x: Any, units: int) -> Any:
-    """Last state of an LSTM; (n, window, n_features) to (n, units)."""
-    return keras.layers.LSTM(units)(x)
-
-
-def gru(x: Any, units: int) -> Any:
-    """Last state of a GRU; (n, window, n_features) to (n, units)."""
-    return keras.layers.GRU(units)(x)
-
-
-def dense(x: Any, units: int) -> Any:
-    """A hidden layer that sees all of the window at once; (n, window, n_features) to (n, units)."""
-    return DenseInParts(units, activation="relu")(keras.layers.Flatten()(x))
+def dense(units: int) -> Callable[[Any], Any]:
+    """A hidden layer that sees all of the window at once."""
+    return lambda x: DenseInParts(units, activation="relu")(keras.layers.Flatten()(x))
 
 
 class DenseInParts(keras.layers.Dense):  # type: ignore[misc]  # Keras has no types
@@ -72,7 +62,8 @@ class DenseInParts(keras.layers.Dense):  # type: ignore[misc]  # Keras has no ty
         return self.activation(sum(parts[1:], parts[0]) + self.bias)
 
 
-BODIES = {"lstm": lstm, "gru": gru, "dense": dense}
+# From (n, window, n_features) to (n, units); of an LSTM and a GRU it is the last state.
+BODIES = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "dense": dense}
 
 
 def on_table(network: keras.Model, table: NDArray[np.float32], window: int) -> keras.Model:
