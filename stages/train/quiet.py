@@ -19,10 +19,10 @@ def without_notes() -> Iterator[None]:
 
     They come from C++ before it has read TF_CPP_MIN_LOG_LEVEL, which keeps later ones away. All other lines
     are shown afterwards; but what C++ says as it ends the process stays hidden. So nothing is kept where it
-    may say that the processor lacks AVX.
+    may say that the processor lacks AVX: on an x86 one on which numpy, too, finds none.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if may_lack_avx():
+    if platform.machine() in {"x86_64", "AMD64"} and "AVX" not in simd_found():
         yield
         return
     sys.stderr.flush()
@@ -42,8 +42,3 @@ def without_notes() -> Iterator[None]:
             kept.seek(0)
             lines = kept.read().splitlines(keepends=True)
             os.write(2, b"".join(line for line in lines if not stopped and not line.startswith(NOTES)))
-
-
-def may_lack_avx() -> bool:
-    """Whether the processor is an x86 one on which numpy, too, finds no AVX."""
-    return platform.machine() in {"x86_64", "AMD64"} and "AVX" not in simd_found()
