@@ -32,16 +32,15 @@ def returns_by_time(
     """
     test = rows[rows["role"] == "test"].sort_values(KEYS, kind="stable", ignore_index=True)
     first = stretch_starts(test, bar)
-    by_time: dict[str, pd.Series] = {}
+    parts = []
     spreads = [question.spread(test, horizon_bars), forecast_spread(test), val_spread(rows, test)]
     for name, spread in zip(STRATEGIES, spreads, strict=True):
         side = question.side(test) if name == "network" else 1.0
         wanted = side * size(spread, bar, params)
         table = trade(test, wanted, first, horizon_bars=horizon_bars, bar=bar, params=params)
         means = table[["net", "traded", "utility"]].groupby(test["close_time"]).mean()
-        by_time |= {name: means["net"], f"{name}_traded": means["traded"]}
-        by_time |= {f"{name}_utility": means["utility"]}
-    return pd.DataFrame(by_time)
+        parts.append(means.set_axis([name, f"{name}_traded", f"{name}_utility"], axis=1))
+    return pd.concat(parts, axis=1)
 
 
 def forecast_spread(rows: pd.DataFrame) -> Floats:
