@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from functools import partial
+from operator import call
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,6 @@ from stages.baseline.question import question_of
 from stages.baseline.refit import Forecaster
 from stages.baseline.rows import make_rows
 from stages.baseline.sizing import SIZING
-from stages.common.arrays import Floats
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.parallel import parallel_map
@@ -30,12 +30,12 @@ def baseline(candles: Tables, labels: Tables, params: Params, skip: Collection[s
         symbol: make_rows(candles[symbol], labels[symbol], bar, bridge_bars, params.label.horizon)
         for symbol in candles
     }
-    settings = params.label.of(params.task).model_dump()
-    names = [name for name in forecasters(params.task, settings) if name not in skip]
+    made = forecasters(params.task, params.label.of(params.task).model_dump())
+    names = [name for name in made if name not in skip]
     # The last columns take longest: they come first, so that no core waits for one at the end.
     pairs = [(symbol, name) for name in reversed(names) for symbol in rows]
-    work = partial(forecast_column, task=params.task, settings=settings, params=params.baseline)
-    columns = parallel_map(work, [(rows[symbol], name) for symbol, name in pairs], "baseline")
+    work = [partial(made[name], rows[symbol], params.baseline) for symbol, name in pairs]
+    columns = parallel_map(call, work, "baseline")
     found = dict(zip(pairs, columns, strict=True))
     tables = {}
     for symbol, of_symbol in rows.items():
@@ -44,14 +44,6 @@ def baseline(candles: Tables, labels: Tables, params: Params, skip: Collection[s
         tables[symbol] = every_candle[of_symbol["label_end"].notna()].reset_index(drop=True)
         check_fitted(symbol, tables[symbol], params.baseline)
     return tables
-
-
-def forecast_column(
-    item: tuple[pd.DataFrame, str], task: str, settings: Mapping[str, Any], params: BaselineParams
-) -> Floats:
-    """One baseline's forecasts of one symbol; `item` is the symbol's rows and the column's name."""
-    rows, name = item
-    return forecasters(task, settings)[name](rows, params)
 
 
 def forecasters(task: str, settings: Mapping[str, Any]) -> dict[str, Forecaster]:

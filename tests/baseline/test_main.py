@@ -7,7 +7,7 @@ from pandas.testing import assert_frame_equal
 
 from stages.baseline.__main__ import main
 from stages.baseline.params import BaselineParams
-from stages.baseline.stage import baseline, forecast_column
+from stages.baseline.stage import baseline, forecasters
 from stages.common.errors import InputError
 from stages.common.tables import read_tables, write_table
 from stages.params import load_params
@@ -72,7 +72,7 @@ def test_each_symbol_is_forecast_from_its_own_rows(
     for symbol, candles in read_tables("data/candles").items():
         rows = rows_of(candles, labels[symbol])
         for name in tables[symbol].columns[1:]:
-            alone = forecast_column((rows, name), "volatility", {"target": "atr"}, params)
+            alone = forecasters("volatility", {"target": "atr"})[name](rows, params)
             expected = rows[["close_time"]].assign(**{name: alone})[rows["label_end"].notna()]
             assert_frame_equal(
                 tables[symbol][["close_time", name]], expected.reset_index(drop=True), check_exact=True
@@ -84,7 +84,7 @@ def test_every_candle_has_a_forecast(candles, make_volatility_labels, rows_of, p
     """The candles whose labels haven't ended yet are forecast, too."""
     rows = rows_of(candles[:1100], make_volatility_labels(candles[:1100]))
 
-    forecast = forecast_column((rows, name), "volatility", {"target": "atr"}, params)
+    forecast = forecasters("volatility", {"target": "atr"})[name](rows, params)
 
     assert len(forecast) == len(rows)
     assert np.isfinite(forecast[-14:]).all()
