@@ -210,14 +210,14 @@ CANARIES = {
     ),
     "a scaler fitted on all rows of a fold": Canary(
         file="stages/train/fitting.py",
-        sound='feature_moments(job.table, train["end"].to_numpy(), params.window)',
-        leaky='feature_moments(job.table, job.fold.rows["end"].to_numpy(), params.window)',
+        sound='feature_moments(table, train["end"].to_numpy(), params.window)',
+        leaky='feature_moments(table, fold.rows["end"].to_numpy(), params.window)',
         tests="tests/train/test_fitting.py",
     ),
     "an epoch chosen on test": Canary(
         file="stages/train/fitting.py",
-        sound='job.params, job.fold.of("train"), job.fold.of("val")',
-        leaky='job.params, job.fold.of("train"), job.fold.of("test").assign(role="val")',
+        sound='train, val = fold.of("train"), fold.of("val")',
+        leaky='train, val = fold.of("train"), fold.of("test").assign(role="val")',
         tests="tests/train/test_fitting.py",
     ),
     # Evaluation

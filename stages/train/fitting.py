@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import call
 from typing import Any
 
 import numpy as np
@@ -17,17 +19,6 @@ from stages.train.params import TrainParams
 from stages.train.quiet import without_notes
 from stages.train.rows import Fold
 from stages.train.windows import feature_moments
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """All that fitting a network takes, wherever it is done. `table`: features, (n_rows, n_features)."""
-
-    fold: Fold
-    seed: int
-    table: NDArray[np.float32]
-    task: Task
-    params: TrainParams
 
 
 @dataclass(frozen=True)
@@ -53,41 +44,41 @@ def fit_folds(
     """A fold's name and its networks, in the order of `train.seeds`, as soon as they are there."""
     # The longest first: started last, it would run on alone.
     longest_first = sorted(folds.values(), key=lambda fold: len(fold.of("train")), reverse=True)
-    jobs = [Assignment(fold, seed, table, task, params) for fold in longest_first for seed in params.seeds]
-    results = parallel_results(fit, jobs, "train")
+    jobs = [
+        partial(fit, fold, seed, table, task, params) for fold in longest_first for seed in params.seeds
+    ]
+    results = parallel_results(call, jobs, "train")
     for fold in longest_first:
         yield fold.name, [next(results) for _ in params.seeds]
 
 
-def fit(job: Assignment) -> Fitted:
+def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: TrainParams) -> Fitted:
     """Fit to the train rows until the val rows' loss has not been lower for `train.patience` epochs.
 
-    Epoch 0, the initial weights with corrections of nil, stays the best if no later one has a lower
-    loss. The same job gives the same result, in whatever process.
+    `table`: features, (n_rows, n_features). Epoch 0, the initial weights with corrections of nil, stays the
+    best if no later one has a lower loss. The same arguments give the same result, in whatever process.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_notes():
         from stages.train import networks  # noqa: PLC0415  (takes seconds, and reads the backend)
 
-    params, train, val = job.params, job.fold.of("train"), job.fold.of("val")
-    networks.make_repeatable(job.seed)
-    mean, variance = feature_moments(job.table, train["end"].to_numpy(), params.window)
+    train, val = fold.of("train"), fold.of("val")
+    networks.make_repeatable(seed)
+    mean, variance = feature_moments(table, train["end"].to_numpy(), params.window)
     network = networks.build(params, mean, variance)
-    corrector = networks.on_table(network, job.table, params.window)
-    model = networks.with_offset(corrector, job.task.keras_loss, params.learning_rate)
+    corrector = networks.on_table(network, table, params.window)
+    model = networks.with_offset(corrector, task.keras_loss, params.learning_rate)
     watched = pd.concat([evenly_spread(train, len(val)), val])
-    rng = np.random.default_rng(job.seed)
+    rng = np.random.default_rng(seed)
 
     curves: list[dict[str, float]] = []
     best_epoch, best_weights = 0, network.get_weights()
     for epoch in range(params.epochs + 1):
         if epoch > 0:
             shuffled = train.iloc[rng.permutation(len(train))]
-            model.fit(
-                **fit_arrays(shuffled, job.fold.shift), batch_size=params.batch, shuffle=False, verbose=0
-            )
+            model.fit(**fit_arrays(shuffled, fold.shift), batch_size=params.batch, shuffle=False, verbose=0)
         correction = networks.corrections(corrector, watched["end"].to_numpy())
-        curves.append({"epoch": epoch, **score_roles(watched, correction, job.task)})
+        curves.append({"epoch": epoch, **score_roles(watched, correction, task)})
         if curves[epoch]["val_loss"] < curves[best_epoch]["val_loss"]:
             best_epoch, best_weights = epoch, network.get_weights()
         if epoch - best_epoch == params.patience:
@@ -95,7 +86,7 @@ def fit(job: Assignment) -> Fitted:
 
     network.set_weights(best_weights)
     weights = networks.weights_file(network)
-    correction = networks.corrections(corrector, job.fold.rows["end"].to_numpy())
+    correction = networks.corrections(corrector, fold.rows["end"].to_numpy())
     return Fitted(best_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
 
 

@@ -1,19 +1,29 @@
 """A tiny market whose first feature tells of y, and the settings of networks small enough for it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from stages.common.task import TASKS
-from stages.train.fitting import Assignment
+from stages.common.task import TASKS, Task
 from stages.train.params import TrainParams
-from stages.train.rows import make_fold
+from stages.train.rows import Fold, make_fold
+
+
+class Job(NamedTuple):
+    """What a fit takes."""
+
+    fold: Fold
+    seed: int
+    table: np.ndarray[Any, np.dtype[np.float32]]
+    task: Task
+    params: TrainParams
+
 
 MakeParams = Callable[..., TrainParams]
-MakeJob = Callable[..., Assignment]
+MakeJob = Callable[..., Job]
 
 N_ROWS = 400
 SPANS = {"train": (0, 249), "val": (250, 319), "test": (320, 399)}  # rows, inclusive
@@ -100,9 +110,9 @@ def rows() -> pd.DataFrame:
 def make_job() -> MakeJob:
     """`make_job(task="direction", signal=2.0, seed=1, **changes of settings)` gives one fit's job."""
 
-    def make(task: str = "direction", signal: float = 2.0, seed: int = 1, **changes: Any) -> Assignment:
+    def make(task: str = "direction", signal: float = 2.0, seed: int = 1, **changes: Any) -> Job:
         market, params = tiny_rows(task, signal), tiny_params(**changes)
         fold = make_fold("1", tiny_spans(market), market, TASKS[task], params)
-        return Assignment(fold, seed, tiny_table(), TASKS[task], params)
+        return Job(fold, seed, tiny_table(), TASKS[task], params)
 
     return make

@@ -7,7 +7,6 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.task import TASKS
 from stages.train.fitting import (
-    Assignment,
     Fitted,
     auc,
     evenly_spread,
@@ -17,7 +16,7 @@ from stages.train.fitting import (
     network_spec,
     score_roles,
 )
-from tests.train.conftest import MakeJob
+from tests.train.conftest import Job, MakeJob
 
 # Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -26,18 +25,18 @@ SETTINGS = {"dropout": 0.2, "epochs": 6, "patience": 6, "learning_rate": 0.1}
 
 
 @pytest.fixture(scope="module")
-def job(make_job: MakeJob) -> Assignment:
+def job(make_job: MakeJob) -> Job:
     """A fold of direction with a signal planted in it."""
     return make_job(**SETTINGS)
 
 
 @pytest.fixture(scope="module")
-def fitted(job: Assignment) -> Fitted:
+def fitted(job: Job) -> Fitted:
     """What comes of it."""
-    return fit(job)
+    return fit(*job)
 
 
-def losses_of_test(job: Assignment, result: Fitted) -> tuple[float, float]:
+def losses_of_test(job: Job, result: Fitted) -> tuple[float, float]:
     """Mean loss of the test rows, of the offset alone and of the fit."""
     test = job.fold.of("test")
     y, offset = test["y"].to_numpy(), test["offset"].to_numpy()
@@ -55,7 +54,7 @@ def test_a_planted_signal_is_learnt(job, fitted):
 def test_a_planted_signal_is_learnt_in_volatility(make_job):
     """Where the features tell how much, the test rows' loss is less than the baseline's."""
     job = make_job("volatility", epochs=6)
-    before, after = losses_of_test(job, fit(job))
+    before, after = losses_of_test(job, fit(*job))
     assert after < 0.9 * before
 
 
@@ -63,7 +62,7 @@ def test_initial_weights_are_kept_if_no_epoch_beats_them(make_job):
     """Where val contradicts train the baseline comes out bit for bit, `patience` epochs later."""
     job = make_job(epochs=9, patience=2)
     job.fold.rows.loc[job.fold.of("val").index, "y"] = 1 - job.fold.of("val")["y"]
-    result = fit(job)
+    result = fit(*job)
     assert result.best_epoch == 0
     assert result.curves["epoch"].tolist() == [0, 1, 2]
     assert (result.correction == 0.0).all()
@@ -86,7 +85,7 @@ def test_the_best_epochs_weights_are_restored(job, fitted):
 
 def test_the_same_job_gives_the_same_bytes(make_job, job, fitted):
     """A fit depends on nothing that the process did before it; another seed gives another network."""
-    other, again = fit(make_job(seed=2, **SETTINGS | {"epochs": 1})), fit(job)
+    other, again = fit(*make_job(seed=2, **SETTINGS | {"epochs": 1})), fit(*job)
     assert again.weights == fitted.weights
     assert_frame_equal(again.curves, fitted.curves, check_exact=True)
     np.testing.assert_array_equal(again.correction, fitted.correction)
@@ -98,7 +97,7 @@ def test_a_fit_sees_nothing_of_its_test_rows(make_job, job, fitted):
     other = make_job(**SETTINGS)
     other.table[320:] *= -7
     other.fold.rows.loc[other.fold.rows["role"] == "test", "y"] = 1.0
-    result = fit(other)
+    result = fit(*other)
     test = job.fold.of("test").index
     assert result.weights == fitted.weights
     assert_frame_equal(result.curves, fitted.curves, check_exact=True)

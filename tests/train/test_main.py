@@ -14,7 +14,7 @@ from stages.common.tables import Tables, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.params import load_params
 from stages.train import __main__ as train
-from stages.train.fitting import Assignment, fit
+from stages.train.fitting import fit
 from stages.train.params import TrainParams
 from stages.train.rows import make_fold, predictions
 from stages.train.stage import labelled_rows
@@ -94,7 +94,7 @@ def test_train_writes_what_others_read(capsys):
     _, stacked = stack_features(list(features.values()))
     rows, spans = rows_of(features), read_table("data/folds.parquet")
     fold = make_fold("1", spans, rows, TASKS["direction"], SETTINGS)
-    fits = [fit(Assignment(fold, seed, stacked, TASKS["direction"], SETTINGS)) for seed in SETTINGS.seeds]
+    fits = [fit(fold, seed, stacked, TASKS["direction"], SETTINGS) for seed in SETTINGS.seeds]
     expected = predictions(fold, [f.correction for f in fits])
     actual = read_table("data/predictions.parquet")
     assert_frame_equal(actual, expected, check_exact=True, check_dtype=False)
