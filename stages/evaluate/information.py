@@ -22,11 +22,8 @@ def gains(
     test row. Source: the logarithmic score, Good (1952), JRSS B 14(1), 107-114.
     """
     test = (rows["role"] == "test").to_numpy()
-    scores = (
-        rows["score"].to_numpy(np.float64),
-        rows["benchmark"].to_numpy(np.float64),
-        of_best(rows["fold"], rows, best),
-    )
+    own, known = (rows[name].to_numpy(np.float64) for name in ("score", "benchmark"))
+    scores = (own, known, of_best(rows["fold"], rows, best))
     network, benchmark, other = (log_density(rows, score)[test] for score in scores)
     return {
         "info_gain_mnats": float(1000 * np.mean(network - benchmark)),
