@@ -14,15 +14,12 @@ Settings = dict[str, Any]  # by dotted key
 
 def settings_of(params: Settings) -> Settings:
     """Settings of params.yaml by dotted key, but for the blocks of other tasks and sources."""
-    fetch = params.get("fetch")
-    chosen = (params.get("task"), fetch.get("source") if isinstance(fetch, dict) else None)
-    counted = {
-        name: {key: value for key, value in block.items() if not isinstance(value, dict) or key in chosen}
-        if isinstance(block, dict)
-        else block
-        for name, block in params.items()
+    settings = flat(params)
+    chosen = [settings.get("task"), settings.get("fetch.source")]
+    # Of a setting in a block of its section, as fetch.simulated.seed, the second part names the block.
+    return {
+        key: value for key, value in settings.items() if key.count(".") < 2 or key.split(".")[1] in chosen
     }
-    return flat(counted)
 
 
 def flat(values: Settings, block: str = "") -> Settings:
