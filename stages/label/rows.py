@@ -53,9 +53,8 @@ def label_candles(
 
 def in_words(lost: dict[str, int]) -> str:
     """How many candles gave no row, and why, as the end of a sentence; `lost` by `LOST` reason."""
-    return (
-        ", ".join(f"{count:,} {LOST[reason]}" for reason, count in lost.items() if count) or "none is lost"
-    )
+    words = [f"{count:,} {LOST[reason]}" for reason, count in lost.items() if count]
+    return ", ".join(words) or "none is lost"
 
 
 def row_fates(
