@@ -71,12 +71,13 @@ def table_by_time(test: pd.DataFrame, losses: pd.DataFrame, returns: pd.DataFram
     """What each bar of the test brought, a row a close_time, in order; means of its symbols.
 
     Columns: close_time; `market_return` of the next bar; the losses `network`, `benchmark` and `best`;
-    `net_return` and `ref_net_return` of the strategy and its reference.
+    `net_return` and `ref_net_return` of the strategy and its reference; as float32.
     """
     means = losses[["network", "benchmark", "best"]].groupby(test["close_time"]).mean()
     market = test["return_next"].groupby(test["close_time"]).mean()
     net = returns[["network", "reference"]].set_axis(["net_return", "ref_net_return"], axis=1)
-    return pd.concat([market.rename("market_return"), means, net], axis=1).reset_index()
+    # As float32, for the last bits of a logarithm are the C library's own.
+    return pd.concat([market.rename("market_return"), means, net], axis=1).astype("float32").reset_index()
 
 
 def make_metrics(

@@ -42,13 +42,11 @@ def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, param
     findings = judge(rows, losses, best, yardstick)
     test = rows[rows["role"] == "test"]
     own_block = question.block(test, YEAR / bar)
-    # As float32, for the last bits of a logarithm are the C library's own.
-    floats = findings.by_time.select_dtypes("float64").columns
     return Evaluation(
         metrics=rounded(make_metrics(rows, losses, findings.shared, own_block, params.task)),
         tables=findings.tables | make_tables(test, question),
         test=test,
-        by_time=findings.by_time.astype(dict.fromkeys(floats, "float32")),
+        by_time=findings.by_time,
         n_lost=len(predictions) - len(rows),
     )
 
