@@ -20,8 +20,7 @@ def loss_table(rows: pd.DataFrame, opponents: list[str], loss: Loss) -> tuple[pd
             {name: loss(y, rows[column].to_numpy(np.float64)) for name, column in forecasts.items()},
             index=rows.index,
         )
-    for name, column in losses.items():
-        n_bad = int((~np.isfinite(column)).sum())
+    for name, n_bad in (~np.isfinite(losses)).sum().items():
         if n_bad:
             raise InputError(
                 f"data/labels: y must have a finite loss under every forecast; received {n_bad} of "

@@ -46,8 +46,7 @@ def join(
 
 def check_finite(rows: pd.DataFrame, columns: list[str], source: str, where: str) -> None:
     """Raise InputError unless these columns are finite throughout."""
-    for name in columns:
-        n_missing = int((~np.isfinite(rows[name])).sum())
+    for name, n_missing in (~np.isfinite(rows[columns])).sum().items():
         if n_missing:
             raise InputError(
                 f"{source}: {name} must be finite in every {where}; received {n_missing} of "
