@@ -36,12 +36,8 @@ C_RETURNS = 0.001
 
 
 def base_rate(rows: pd.DataFrame, params: BaselineParams) -> Floats:
-    """Share of y = 1 in the refit window; shape (n_rows,)."""
-    y = rows["y"].to_numpy()
-    p = np.full(len(rows), np.nan)
-    for past, ahead in refits(rows["close_time"], rows["ahead_end"], ~np.isnan(y), params):
-        p[ahead] = smoothed_rate(y[past].sum(), len(past))
-    return p
+    """Share of y = 1 in the refit window: a fit that looks at no column; shape (n_rows,)."""
+    return probabilities(rows, np.empty((len(rows), 0)), share_of_ones, params)
 
 
 def probabilities(rows: pd.DataFrame, X: Floats, fit: FitProbability, params: BaselineParams) -> Floats:
@@ -54,11 +50,15 @@ def probabilities(rows: pd.DataFrame, X: Floats, fit: FitProbability, params: Ba
     p = np.full(len(rows), np.nan)
     for past, ahead in refits(rows["close_time"], rows["ahead_end"], known & ~np.isnan(y), params):
         here = np.arange(len(rows))[ahead][known[ahead]]
-        if y[past].min() == y[past].max():
-            p[here] = smoothed_rate(y[past].sum(), len(past))
-        elif len(here):
-            p[here] = fit(X[past], y[past], X[here])
+        one_class = y[past].min() == y[past].max()
+        if len(here):
+            p[here] = (share_of_ones if one_class else fit)(X[past], y[past], X[here])
     return p
+
+
+def share_of_ones(_past_X: Floats, past_y: Floats, X: Floats) -> Floats:
+    """The past's share of y = 1, whatever X is; shape (n_rows,)."""
+    return np.full(len(X), smoothed_rate(past_y.sum(), len(past_y)))
 
 
 def touch_probability(rows: pd.DataFrame, params: BaselineParams) -> Floats:
