@@ -37,12 +37,8 @@ def called_up(rows: pd.DataFrame) -> Bools:
 
 def calls(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns `actual` and `predicted`, "down" or "up" on each row."""
-    return pd.DataFrame(
-        {
-            "actual": np.where(event(rows), "up", "down"),
-            "predicted": np.where(called_up(rows), "up", "down"),
-        }
-    )
+    ups = {"actual": event(rows), "predicted": called_up(rows)}
+    return pd.DataFrame({name: np.where(up, "up", "down") for name, up in ups.items()})
 
 
 def side(rows: pd.DataFrame) -> Floats:
