@@ -1,8 +1,7 @@
 """What results/metrics.json holds, and the tables beside it: plain numbers in a fixed order."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +20,7 @@ from stages.evaluate.trading import returns_by_time, strategy_block
 Metrics = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Yardstick:
+class Yardstick(NamedTuple):
     """What a test is measured by; `question` and `loss` are the task's."""
 
     question: Question
@@ -32,8 +30,7 @@ class Yardstick:
     params: EvaluateParams
 
 
-@dataclass(frozen=True)
-class Findings:
+class Findings(NamedTuple):
     """The shared block of the test; its figures taken apart; losses and returns of each time of it."""
 
     shared: dict[str, float]
