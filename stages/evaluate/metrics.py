@@ -40,23 +40,23 @@ class Findings(NamedTuple):
 
 def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], yardstick: Yardstick) -> Findings:
     """All that the test rows say; `rows` of `rows.join`, `losses` and `best` of `loss_table`, all roles."""
-    question, bar, params = yardstick.question, yardstick.bar, yardstick.params
+    question, loss, horizon_bars, bar, params = yardstick
     rng = np.random.default_rng(params.seed)
     in_test = rows["role"] == "test"
     test, test_losses = rows[in_test], losses[in_test]
-    sample = sample_of(test, yardstick.horizon_bars, bar, params.bootstrap, rng)
-    covered = intervals(rows, question, yardstick.horizon_bars * bar)
-    returns = returns_by_time(rows, question, horizon_bars=yardstick.horizon_bars, bar=bar, params=params)
+    sample = sample_of(test, horizon_bars, bar, params.bootstrap, rng)
+    covered = intervals(rows, question, horizon_bars * bar)
+    returns = returns_by_time(rows, question, horizon_bars=horizon_bars, bar=bar, params=params)
     in_set = mcs_p(
         test_losses.drop(columns="best"), sample.time, sample.block, params.bootstrap, params.seed
     )
     block = (
-        shared_block(test, test_losses, yardstick.loss, sample, rng)
+        shared_block(test, test_losses, loss, sample, rng)
         | {"mcs_p": in_set["network"]}
         | gains(rows, best, question.log_density)
         | coverage_block(rows, covered, bar)
         | strategy_block(returns, sample.starts, sample.block, bar)
-        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / yardstick.horizon_bars}
+        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / horizon_bars}
     )
     tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
         "forecasts": breakdown.forecasts(test_losses, in_set, sample)
