@@ -147,7 +147,7 @@ def check_agreement(table: pd.DataFrame, symbol: str, way_out: str = "") -> None
 
 
 def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
-    """Raise InputError unless candles are one bar apart: most of them, and in no stretch all otherwise."""
+    """Raise InputError unless candles are one bar apart: most of them, and nowhere a row of others."""
     bar, steps = bar_length(timeframe), open_time.diff().iloc[1:]
     rule = (
         f"fetch.timeframe must be the step from candle to candle; received {timeframe}, while {symbol} has"

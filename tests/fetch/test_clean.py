@@ -501,7 +501,7 @@ def test_timeframe_must_be_the_step(make_candles: MakeCandles, make_params: Make
 
 
 @pytest.mark.parametrize("coarse_first", [True, False])
-def test_a_stretch_of_another_timeframe_is_refused(
+def test_a_run_of_another_timeframe_is_refused(
     make_candles: MakeCandles, make_params: MakeParams, *, coarse_first: bool
 ):
     """Four-hour candles of a past of which the hourly ones are no longer to be had aren't hourly ones."""

@@ -33,12 +33,12 @@ def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: 
     ]
     first = np.array([(gap.start - EPOCH) // MILLISECOND for gap in chosen], dtype="int64")
     last = first + np.array([gap.n_bars - 1 for gap in chosen], dtype="int64") * (bar // MILLISECOND)
-    stretches = [(first, last)] if wide else [(first, first), (last, last)]
+    edges = [(first, last)] if wide else [(first, first), (last, last)]
     return [
         span
         for span, page in pages.items()
         if is_broken(page, bar).any()
-        or any(((begin < span.last) & (span.first <= end)).any() for begin, end in stretches)
+        or any(((begin < span.last) & (span.first <= end)).any() for begin, end in edges)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Stretches of time that are fetched and kept, page by page, many at a time."""
+"""Spans of time that are fetched and kept, page by page, many at a time."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,7 +51,7 @@ def still_missing(folders: Folders, wanted: Span) -> Spans:
 
 
 def download(spans: Spans, folders: Folders, params: FetchParams, now: pd.Timestamp) -> None:
-    """Fetch and keep stretches that are missing, or pages that are kept, to be joined with what comes.
+    """Fetch and keep spans that are missing, or pages that are kept, to be joined with what comes.
 
     Raises InputError, which says what is still missing, if they can't be had. A page that is kept stays
     as it is where its time is too long ago by now.
@@ -174,7 +174,7 @@ def in_words(missing: Spans) -> str:
 
 
 def named(missing: Spans) -> str:
-    """The first stretches that are missing, and how many more there are."""
+    """The first spans that are missing, and how many more there are."""
     spans = [
         f"{symbol} from {span.first * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M} "
         f"to {span.last * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M}"

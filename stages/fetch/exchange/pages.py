@@ -1,7 +1,7 @@
 """Candles that have arrived, kept in the workspace's cache for the next run, and for those of a queue.
 
-A page is a Parquet file named after the stretch of time of which it has all candles. It also has those
-next to the stretch that came along: where two pages overlap, they must agree.
+A page is a Parquet file named after the span of time of which it has all candles. It also has those next
+to the span that came along: where two pages overlap, they must agree.
 """
 
 import re
@@ -29,7 +29,7 @@ NAME = re.compile(r"(-?\d+)_(-?\d+)\.parquet")
 
 
 class Span(NamedTuple):
-    """A stretch of time, first <= open time < last; in ms since 1970."""
+    """A span of time, first <= open time < last; in ms since 1970."""
 
     first: int
     last: int
@@ -64,7 +64,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def write_page(folder: Path, span: Span, candles: pd.DataFrame) -> None:
-    """Keep a stretch's candles: whole or not at all, also if the process is killed."""
+    """Keep a span's candles: whole or not at all, also if the process is killed."""
     # A single thread: two dozen pages may be written at a time, and more threads only get in their way.
     table = pa.Table.from_pandas(candles, SCHEMA, preserve_index=False, nthreads=1)
     # With a checksum, or a bit that flips on the disk gives other prices, or fewer rows. Of what will be
@@ -81,14 +81,14 @@ def path_of(folder: Path, span: Span) -> Path:
 
 
 def kept_spans(folder: Path, wanted: Span) -> list[Span]:
-    """The stretches, whole, of which there are pages that reach into `wanted`; in time's order."""
+    """The spans, whole, of which there are pages that reach into `wanted`; in time's order."""
     names = (NAME.fullmatch(path.name) for path in folder.glob("*.parquet"))
     spans = [Span(int(name[1]), int(name[2])) for name in names if name]
     return sorted(span for span in spans if span.first < wanted.last and wanted.first < span.last)
 
 
 def read_pages(folder: Path, wanted: Span) -> Pages:
-    """The pages that reach into a stretch, in time's order; one that is broken is removed."""
+    """The pages that reach into a span, in time's order; one that is broken is removed."""
     pages = {}
     for span in kept_spans(folder, wanted):
         try:
@@ -116,7 +116,7 @@ def read_page(path: Path) -> pd.DataFrame:
 
 
 def last_candle(folder: Path, within: Span) -> int | None:
-    """When the last candle before a stretch's end opens, of the pages that reach into it; None without one.
+    """When the last candle before a span's end opens, of the pages that reach into it; None without one.
 
     In ms since 1970.
     """
@@ -124,7 +124,7 @@ def last_candle(folder: Path, within: Span) -> int | None:
     found: list[int] = []
     for span in sorted(kept_spans(folder, within), key=lambda span: span.last, reverse=True):
         if found and span.last <= max(found):
-            break  # nor can what came along be later: it is next to its stretch
+            break  # nor can what came along be later: it is next to its span
         for page in read_pages(folder, span).values():
             opens = page["open_time"][page["open_time"] < end]
             found += [(time - EPOCH) // MILLISECOND for time in opens.tail(1)]

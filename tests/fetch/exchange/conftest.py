@@ -103,6 +103,6 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def kept_spans(folder: Path) -> list[Span]:
-    """The stretches of time that are safely stored."""
+    """The spans of time that are safely stored."""
     names = (path.stem.split("_") for path in (folder / ".cache/candles").rglob("[0-9]*_*.parquet"))
     return sorted(Span(int(first), int(last)) for first, last in names)

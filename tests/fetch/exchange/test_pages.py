@@ -119,10 +119,10 @@ def test_a_page_with_fewer_rows_counts_as_none(tmp_path: Path, make_candles: Mak
 @pytest.mark.parametrize(
     ("first", "last", "expected"), [(0, 5, 4), (0, 4, 2), (0, 3, 2), (0, 1, 0), (0, 0, None), (9, 30, None)]
 )
-def test_the_last_candle_of_a_stretch(
+def test_the_last_candle_of_a_span(
     tmp_path: Path, make_candles: MakeCandles, first: int, last: int, expected: int | None
 ):
-    """In hours: before the stretch's end, whatever gaps there are; pages without a candle are passed by."""
+    """In hours: before the span's end, whatever gaps there are; pages without a candle are passed by."""
     hour = 3_600_000
     candles = make_candles(5, missing=[1, 3], start="1970-01-01")
     for begin, end in ((0, 3), (3, 9), (9, 30)):

@@ -136,7 +136,7 @@ def test_a_page_is_in_order_and_has_each_candle_once():
 
 
 def test_an_empty_page_has_the_same_schema():
-    """A stretch before a market began is kept as such."""
+    """A span before a market began is kept as such."""
     empty, full = (to_page(rows, "BTC/USDT", 2**60) for rows in ([], rows_at(1)))
 
     assert len(empty) == 0
