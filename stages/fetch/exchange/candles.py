@@ -1,30 +1,24 @@
 """Candles from any exchange that ccxt knows: what isn't kept is fetched, what is in doubt, asked again."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.tables import file_name
 from stages.fetch.clean import DisagreementError, check_agreement
 from stages.fetch.exchange.connection import endpoint_tag, open_exchange
 from stages.fetch.exchange.doubt import doubtful, is_broken
-from stages.fetch.exchange.download import download, in_words, still_missing
+from stages.fetch.exchange.download import download, in_words
+from stages.fetch.exchange.job import Job, Parts, check_window
 from stages.fetch.exchange.pages import (
-    Folders,
     Pages,
-    Span,
     all_pages,
     in_order,
     kept_spans,
-    missing_spans,
     one_at_a_time,
     read_pages,
+    within,
 )
 from stages.fetch.exchange.progress import say
-from stages.fetch.exchange.window import check_window, span_of
-from stages.fetch.grid import EPOCH, MILLISECOND
 from stages.fetch.params import FetchParams
 from stages.fetch.source import Source
 
@@ -35,26 +29,24 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     Raises InputError where the window isn't over, where the exchange doesn't know or doesn't answer, and
     where the pages can't be kept.
     """
-    now = now or pd.Timestamp.now("UTC")
-    check_window(params, now)
     place = all_pages() / f"{params.exchange.name}{endpoint_tag(params.exchange.name)}"
     folders = {symbol: place / file_name(symbol) / params.timeframe for symbol in params.symbols}
-    wanted = span_of(params)
+    job = Job(params, now or pd.Timestamp.now("UTC"), folders)
+    check_window(job)
     try:
         with one_at_a_time(place):
-            kept = {symbol: set(kept_spans(folder, wanted)) for symbol, folder in folders.items()}
-            pages = complete(folders, params, now)
-            pages = ask_again(pages, kept, folders, params, now)
-        return {
-            symbol: candles_of(pages.pop(symbol), symbol, folders[symbol], params) for symbol in folders
-        }
+            kept = [
+                (symbol, span) for symbol in folders for span in kept_spans(folders[symbol], job.window)
+            ]
+            pages = ask_again(complete(job), kept, job)
+        return {symbol: candles_of(pages.pop(symbol), symbol, job) for symbol in folders}
     except OSError as error:
         reason = f"{error.filename or place}: {error.strerror}"
         raise InputError(
             f"{all_pages()} must be a folder with room that can be written to; {reason}."
         ) from None
     except KeyboardInterrupt:
-        raise InputError(f"stopped. {in_words(still_missing(folders, wanted))}") from None
+        raise InputError(f"stopped. {in_words(job.missing())}") from None
 
 
 def check(params: FetchParams) -> None:
@@ -62,19 +54,16 @@ def check(params: FetchParams) -> None:
     open_exchange(params.exchange.name).close()
 
 
-def complete(folders: Folders, params: FetchParams, now: pd.Timestamp) -> dict[str, Pages]:
+def complete(job: Job) -> dict[str, Pages]:
     """Each symbol's pages of the whole window; what isn't kept yet is fetched.
 
     Raises InputError where it can't be had.
     """
-    wanted = span_of(params)
-    for _ in range(2):  # a page that is broken shows when it is read, and is fetched anew
-        if missing := still_missing(folders, wanted):
-            download(missing, folders, params, now)
-        pages = {symbol: read_pages(folder, wanted) for symbol, folder in folders.items()}
-        missing = {symbol: missing_spans([*found], wanted) for symbol, found in pages.items()}
-        missing = {symbol: spans for symbol, spans in missing.items() if spans}
-        if not missing:
+    for _ in range(2):  # a page that is broken is removed when it is read, and is fetched anew
+        if missing := job.missing():
+            download(missing, job)
+        pages = {symbol: read_pages(folder, job.window) for symbol, folder in job.folders.items()}
+        if not (missing := job.missing()):
             return pages
     raise InputError(
         f"{all_pages()} must be left alone while fetch runs, and lie on a sound disk; pages that came "
@@ -82,58 +71,44 @@ def complete(folders: Folders, params: FetchParams, now: pd.Timestamp) -> dict[s
     )
 
 
-def ask_again(
-    pages: dict[str, Pages],
-    kept: dict[str, set[Span]],
-    folders: Folders,
-    params: FetchParams,
-    now: pd.Timestamp,
-) -> dict[str, Pages]:
+def ask_again(pages: dict[str, Pages], kept: Parts, job: Job) -> dict[str, Pages]:
     """The pages, after those in doubt that an earlier run kept were asked for once more.
 
     First those at the edges of doubtful gaps; the rest of them if that has brought any candle. What was
     kept stays where nothing better comes, and if the exchange can't be asked. Raises DisagreementError.
     """
     for wide in (False, True):
-        in_doubt = {}
-        for symbol, found in pages.items():
-            candles = cut_to_window(in_order(found.values()), params)
-            spans = doubtful(found, candles, params, wide=wide)
-            if again := [span for span in spans if span in kept[symbol]]:
-                in_doubt[symbol] = again
-        if not in_doubt:
+        in_doubt = {
+            (symbol, span) for symbol, found in pages.items() for span in doubtful(found, job, wide=wide)
+        }
+        if not (again := [part for part in kept if part in in_doubt]):
             break
-        before = n_candles(pages, params)
+        before = n_candles(pages, job)
         try:
-            download(in_doubt, folders, params, now)
+            download(again, job)
         except DisagreementError:
             raise
         except InputError as error:
             say(f"fetch: candles that an earlier run may have missed can't be asked for again: {error}")
             break
-        pages = complete(folders, params, now)
-        if n_candles(pages, params) == before:
+        pages = complete(job)
+        if n_candles(pages, job) == before:
             break
     return pages
 
 
-def n_candles(pages: dict[str, Pages], params: FetchParams) -> int:
+def n_candles(pages: dict[str, Pages], job: Job) -> int:
     """In all pages of all symbols; one that two pages have counts twice."""
-    bar = bar_length(params.timeframe)
-    return sum(int((~is_broken(page, bar)).sum()) for found in pages.values() for page in found.values())
+    return sum(
+        int((~is_broken(page, job.bar)).sum()) for found in pages.values() for page in found.values()
+    )
 
 
-def candles_of(pages: Pages, symbol: str, folder: Path, params: FetchParams) -> pd.DataFrame:
+def candles_of(pages: Pages, symbol: str, job: Job) -> pd.DataFrame:
     """A symbol's candles from its pages; COLUMNS, in time's order. Raises InputError where two disagree."""
     rows = in_order(pages.values())
-    check_agreement(rows, symbol, f"; delete {folder} to have them fetched anew")
-    return cut_to_window(rows, params)
-
-
-def cut_to_window(rows: pd.DataFrame, params: FetchParams) -> pd.DataFrame:
-    """Those rows that the window holds."""
-    first, last = (EPOCH + time * MILLISECOND for time in span_of(params))
-    return rows[(rows["open_time"] >= first) & (rows["open_time"] < last)]
+    check_agreement(rows, symbol, f"; delete {job.folders[symbol]} to have them fetched anew")
+    return within(rows, job.window)
 
 
 SOURCE = Source(fetch_candles, check, has_order=False)

@@ -17,10 +17,10 @@ from stages.fetch.exchange.session import Session
 from stages.fetch.params import FetchParams
 
 
-def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
+def open_exchange(name: str) -> Any:
     """The exchange's ccxt object, with the options that CCXT_CONFIG adds. Raises InputError if unknown.
 
-    It sends its requests when `pacer` lets it, and notes each answer's status as `http_status`.
+    It sends its requests when its `pacer` lets it, and notes each answer's status as `http_status`.
     """
     if name not in ccxt.exchanges:
         raise InputError(
@@ -39,21 +39,22 @@ def open_exchange(name: str, pacer: Pacer | None = None) -> Any:
     with one_line_errors(name):
         exchange = getattr(ccxt, name)(options)
         exchange.options["maxRetriesOnFailure"] = 0  # ccxt's own retries neither wait nor keep to the limit
-        return hooked(exchange, pacer or Pacer())
+        exchange.pacer = Pacer()
+        return hooked(exchange)
 
 
-def hooked(exchange: Any, pacer: Pacer) -> Any:
+def hooked(exchange: Any) -> Any:
     """The exchange, with ccxt's own hooks used, one before each request and one after, and our session."""
 
     def throttle(cost: float | None = None) -> None:
-        pacer.wait(exchange.rateLimit / 1000 * (1.0 if cost is None else cost))
+        exchange.pacer.wait(exchange.rateLimit / 1000 * (1.0 if cost is None else cost))
 
     def on_rest_response(code: int, *others: Any) -> Any:
         exchange.http_status = code
         return type(exchange).on_rest_response(exchange, code, *others)
 
-    exchange.pacer, exchange.throttle, exchange.on_rest_response = pacer, throttle, on_rest_response
-    exchange.session = Session(pacer)
+    exchange.throttle, exchange.on_rest_response = throttle, on_rest_response
+    exchange.session = Session(exchange.pacer)
     exchange.session.trust_env = exchange.requests_trust_env
     # BitoPro's class would fill gaps with candles of its own, those before a market began from its future.
     exchange.insert_missing_candles = lambda candles, *_: candles
@@ -62,7 +63,7 @@ def hooked(exchange: Any, pacer: Pacer) -> Any:
 
 def twin(exchange: Any) -> Any:
     """The same exchange, markets included, for another thread: ccxt keeps the last answer in the object."""
-    return hooked(copy.copy(exchange), exchange.pacer)
+    return hooked(copy.copy(exchange))
 
 
 def load_markets(exchange: Any, symbols: list[str]) -> None:

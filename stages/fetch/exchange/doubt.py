@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Bools
-from stages.common.bars import bar_length
 from stages.fetch.clean import breaks_any, broken_rules
-from stages.fetch.exchange.pages import Pages, Span, in_order
+from stages.fetch.exchange.job import Job
+from stages.fetch.exchange.pages import Pages, Span, in_order, within
 from stages.fetch.grid import EPOCH, MILLISECOND, gaps, off_any_grid
-from stages.fetch.params import FetchParams
 
 
 def is_broken(rows: pd.DataFrame, bar: pd.Timedelta) -> Bools:
@@ -16,28 +15,27 @@ def is_broken(rows: pd.DataFrame, bar: pd.Timedelta) -> Bools:
     return breaks_any(broken_rules(rows)) | off_any_grid(rows["open_time"], bar)
 
 
-def doubtful(pages: Pages, candles: pd.DataFrame, params: FetchParams, *, wide: bool) -> list[Span]:
+def doubtful(pages: Pages, job: Job, *, wide: bool) -> list[Span]:
     """Those that have rows which are no candles, or hold a bar at the edge of a doubtful gap.
 
     Such a gap is at an end of the window, or longer than fetch.max_gap_bars. `wide`: those that hold any
-    of its bars. `candles`: what the pages have of the window, in time's order. Where that is nothing, every
-    page is doubtful.
+    of its bars. Where there is no candle in the window, every page is doubtful.
     """
-    if candles.empty:
+    opens = within(in_order(pages.values()), job.window)["open_time"]
+    if opens.empty:
         return [*pages]
-    opens, bar = candles["open_time"], bar_length(params.timeframe)
     chosen = [
         gap
-        for gap in gaps(opens, params)
-        if gap.n_bars > params.max_gap_bars or not opens.iloc[0] < gap.start < opens.iloc[-1]
+        for gap in gaps(opens, job.params)
+        if gap.n_bars > job.params.max_gap_bars or not opens.iloc[0] < gap.start < opens.iloc[-1]
     ]
     first = np.array([(gap.start - EPOCH) // MILLISECOND for gap in chosen], dtype="int64")
-    last = first + np.array([gap.n_bars - 1 for gap in chosen], dtype="int64") * (bar // MILLISECOND)
+    last = first + np.array([gap.n_bars - 1 for gap in chosen], dtype="int64") * job.bar_ms
     edges = [(first, last)] if wide else [(first, first), (last, last)]
     return [
         span
         for span, page in pages.items()
-        if is_broken(page, bar).any()
+        if is_broken(page, job.bar).any()
         or any(((begin < span.last) & (span.first <= end)).any() for begin, end in edges)
     ]
 

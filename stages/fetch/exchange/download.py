@@ -7,9 +7,6 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import pandas as pd
-
-from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.common.outputs import clear_scraps
 from stages.fetch.clean import DisagreementError, check_agreement
@@ -17,24 +14,14 @@ from stages.fetch.exchange.complaints import one_line_errors
 from stages.fetch.exchange.connection import check_known, load_markets, open_exchange, twin
 from stages.fetch.exchange.doubt import joined
 from stages.fetch.exchange.headers import clock_of
-from stages.fetch.exchange.pacing import Pacer, StoppedError
-from stages.fetch.exchange.pages import (
-    Folders,
-    Span,
-    Spans,
-    kept_spans,
-    length,
-    missing_spans,
-    read_pages,
-    write_page,
-)
+from stages.fetch.exchange.job import Job, Parts, check_window
+from stages.fetch.exchange.pacing import StoppedError
+from stages.fetch.exchange.pages import length, read_page, write_page
 from stages.fetch.exchange.plan import PageRequest, plan
 from stages.fetch.exchange.progress import progress_bar
 from stages.fetch.exchange.retries import HopelessError
 from stages.fetch.exchange.transfer import TooOldError, fetch_window, rows_between, to_page
-from stages.fetch.exchange.window import check_window, span_of
 from stages.fetch.grid import EPOCH, MILLISECOND, UnfinishedError, check_closed
-from stages.fetch.params import FetchParams
 
 IN_FLIGHT = 24  # requests: enough for 50 a second that take half a second each
 N_SHOWN = 5  # in an error
@@ -42,57 +29,41 @@ EMPTY_PAUSE_SECONDS = 1.0  # before an empty answer is asked for once more
 WAKE_SECONDS = 0.2  # how late Ctrl-C may be seen
 
 
-def still_missing(folders: Folders, wanted: Span) -> Spans:
-    """What of the window isn't kept yet."""
-    missing = {
-        symbol: missing_spans(kept_spans(folder, wanted), wanted) for symbol, folder in folders.items()
-    }
-    return {symbol: spans for symbol, spans in missing.items() if spans}
-
-
-def download(spans: Spans, folders: Folders, params: FetchParams, now: pd.Timestamp) -> None:
+def download(parts: Parts, job: Job) -> None:
     """Fetch and keep spans that are missing, or pages that are kept, to be joined with what comes.
 
     Raises InputError, which says what is still missing, if they can't be had. A page that is kept stays
     as it is where its time is too long ago by now.
     """
-    for symbol in spans:
-        folders[symbol].mkdir(parents=True, exist_ok=True)
-        clear_scraps(folders[symbol])
+    for folder in {job.folders[symbol] for symbol, _ in parts}:
+        folder.mkdir(parents=True, exist_ok=True)
+        clear_scraps(folder)
+    name = job.params.exchange.name
     with ExitStack() as opened:
-        exchange = opened.enter_context(closing(open_exchange(params.exchange.name, Pacer())))
-        load_markets(exchange, params.symbols)
-        now = min(now, clock_of(exchange) or now)
-        check_window(params, now)
-        with one_line_errors(params.exchange.name):
-            check_known(exchange, params)
-            requests = plan(exchange, spans, folders, params)
+        exchange = opened.enter_context(closing(open_exchange(name)))
+        load_markets(exchange, job.params.symbols)
+        job = job._replace(now=min(job.now, clock_of(exchange) or job.now))
+        check_window(job)
+        with one_line_errors(name):
+            check_known(exchange, job.params)
+            requests = plan(exchange, parts, job)
         connections = [opened.enter_context(closing(twin(exchange))) for _ in requests[:IN_FLIGHT]]
         try:
-            keep_pages(requests, connections, folders, params, now)
+            keep_pages(requests, connections, job)
         except (DisagreementError, TooOldError, UnfinishedError):
             raise
         except InputError as error:
-            missing = still_missing(folders, span_of(params))
-            rest = named(missing) if isinstance(error, HopelessError) else in_words(missing)
-            raise InputError(f"{error} {rest}") from None
+            say_rest = named if isinstance(error, HopelessError) else in_words
+            raise InputError(f"{error} {say_rest(job.missing())}") from None
 
 
-def keep_pages(
-    requests: list[PageRequest],
-    connections: list[Any],
-    folders: Folders,
-    params: FetchParams,
-    now: pd.Timestamp,
-) -> None:
+def keep_pages(requests: list[PageRequest], connections: list[Any], job: Job) -> None:
     """Fetch and keep all pages that are asked for, and show how far it is."""
-    bar_ms = bar_length(params.timeframe) // MILLISECOND
-    n_asked = sum(length(request.span) for request in requests) // bar_ms
-    n_kept = max(0, len(folders) * length(span_of(params)) // bar_ms - n_asked)
-    work = partial(keep_page, folders=folders, params=params, now=now)
+    n_asked = sum(length(request.span) for request in requests) // job.bar_ms
+    n_kept = max(0, len(job.folders) * length(job.window) // job.bar_ms - n_asked)
     with progress_bar(n_kept, n_asked) as progress:
-        for request in run_all(work, requests, connections):
-            progress.update(length(request.span) // bar_ms)
+        for request in run_all(partial(keep_page, job), requests, connections):
+            progress.update(length(request.span) // job.bar_ms)
 
 
 def run_all(
@@ -137,49 +108,40 @@ def next_of(finished: SimpleQueue[Future[PageRequest]]) -> Future[PageRequest]:
             return finished.get(timeout=WAKE_SECONDS)
 
 
-def keep_page(
-    request: PageRequest, connection: Any, folders: Folders, params: FetchParams, now: pd.Timestamp
-) -> None:
+def keep_page(job: Job, request: PageRequest, connection: Any) -> None:
     """Fetch a page, and keep it: joined with the one that was kept, if there is one."""
-    folder, bar = folders[request.symbol], bar_length(params.timeframe)
-    old = read_pages(folder, request.span).get(request.span) if request.kept else None
+    folder = job.folders[request.symbol]
+    old = read_page(folder, request.span)
+    rows_of = partial(rows_between, connection, request, job)
     try:
-        page = fetch_page(request, connection, params, now)
+        rows = fetch_window(
+            rows_of, request.span, job.bar_ms, lambda: connection.pacer.nap(EMPTY_PAUSE_SECONDS)
+        )
     except TooOldError:
         if old is None:
             raise
         return
-    check_closed(page["open_time"], params, now)
+    page = to_page(rows, request.symbol, job.window.last)
+    check_closed(page["open_time"], job.params, job.now)
     if old is not None:
-        page = joined(page, old, bar)
+        page = joined(page, old, job.bar)
         check_agreement(page, request.symbol, f"; delete {folder} to have them fetched anew")
     write_page(folder, request.span, page)
 
 
-def fetch_page(
-    request: PageRequest, connection: Any, params: FetchParams, now: pd.Timestamp
-) -> pd.DataFrame:
-    """A page as the exchange has it."""
-    rows_of = partial(rows_between, connection, request, params.timeframe, (now - EPOCH) // MILLISECOND)
-    bar_ms = bar_length(params.timeframe) // MILLISECOND
-    rows = fetch_window(rows_of, request.span, bar_ms, lambda: connection.pacer.nap(EMPTY_PAUSE_SECONDS))
-    return to_page(rows, request.symbol, span_of(params).last)
-
-
-def in_words(missing: Spans) -> str:
+def in_words(missing: Parts) -> str:
     """What is missing, for someone who will run it again."""
     if not missing:
         return "All candles have come, and are kept for the next run."
     return f"{named(missing)} What came is kept for the next run."
 
 
-def named(missing: Spans) -> str:
+def named(missing: Parts) -> str:
     """The first spans that are missing, and how many more there are."""
     spans = [
         f"{symbol} from {span.first * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M} "
         f"to {span.last * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M}"
-        for symbol, spans in missing.items()
-        for span in spans
+        for symbol, span in missing[:N_SHOWN]
     ]
-    more = f" and {len(spans) - N_SHOWN} more" if len(spans) > N_SHOWN else ""
-    return f"Still missing: {', '.join(spans[:N_SHOWN])}{more}."
+    more = f" and {len(missing) - N_SHOWN} more" if len(missing) > N_SHOWN else ""
+    return f"Still missing: {', '.join(spans)}{more}."

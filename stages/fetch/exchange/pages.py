@@ -36,8 +36,6 @@ class Span(NamedTuple):
 
 
 Pages = dict[Span, pd.DataFrame]  # COLUMNS, in time's order
-Folders = dict[str, Path]  # where each symbol's pages are kept
-Spans = dict[str, list[Span]]  # of each symbol that has any
 
 
 def all_pages() -> Path:
@@ -88,31 +86,30 @@ def kept_spans(folder: Path, wanted: Span) -> list[Span]:
 
 
 def read_pages(folder: Path, wanted: Span) -> Pages:
-    """The pages that reach into a span, in time's order; one that is broken is removed."""
-    pages = {}
-    for span in kept_spans(folder, wanted):
-        try:
-            pages[span] = read_page(path_of(folder, span))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, pa.ArrowException) as error:
-            # One that can't be opened may be sound all the same.
-            if isinstance(error, OSError) and error.errno:
-                raise
-            path_of(folder, span).unlink(missing_ok=True)
-    return pages
+    """The pages that reach into a span, in time's order."""
+    found = {span: read_page(folder, span) for span in kept_spans(folder, wanted)}
+    return {span: page for span, page in found.items() if page is not None}
 
 
-def read_page(path: Path) -> pd.DataFrame:
-    """A page as it was written. Raises one of several errors if it isn't that any more."""
-    with pq.ParquetFile(path) as file:
-        table = file.read(use_threads=False)
-    if not table.schema.equals(SCHEMA):
-        raise ValueError("another schema")
-    candles = table.to_pandas(ignore_metadata=True)
-    if (table.schema.metadata or {}).get(CHECKSUM.encode()) != content_sha256(candles).encode():
-        raise ValueError("another checksum")
-    return candles
+def read_page(folder: Path, span: Span) -> pd.DataFrame | None:
+    """A page as it was written; None without one. One that is broken is removed."""
+    path = path_of(folder, span)
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read(use_threads=False)
+        candles = table.to_pandas(ignore_metadata=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        # One that can't be opened may be sound all the same.
+        if isinstance(error, OSError) and error.errno:
+            raise
+    else:
+        noted = (table.schema.metadata or {}).get(CHECKSUM.encode())
+        if table.schema.equals(SCHEMA) and noted == content_sha256(candles).encode():
+            return candles
+    path.unlink(missing_ok=True)
+    return None
 
 
 def last_candle(folder: Path, within: Span) -> int | None:
@@ -129,6 +126,12 @@ def last_candle(folder: Path, within: Span) -> int | None:
             opens = page["open_time"][page["open_time"] < end]
             found += [(time - EPOCH) // MILLISECOND for time in opens.tail(1)]
     return max(found, default=None)
+
+
+def within(rows: pd.DataFrame, span: Span) -> pd.DataFrame:
+    """Those rows that a span holds."""
+    first, last = (EPOCH + time * MILLISECOND for time in span)
+    return rows[(rows["open_time"] >= first) & (rows["open_time"] < last)]
 
 
 def in_order(pages: Iterable[pd.DataFrame]) -> pd.DataFrame:

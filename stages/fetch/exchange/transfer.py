@@ -10,9 +10,11 @@ import pandas as pd
 
 from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, check_agreement
+from stages.fetch.exchange.job import Job
 from stages.fetch.exchange.pages import Span
 from stages.fetch.exchange.plan import PageRequest
 from stages.fetch.exchange.retries import HopelessError, ask
+from stages.fetch.grid import EPOCH, MILLISECOND
 
 Rows = list[list[Any]]  # open time in ms, open, high, low, close, volume
 
@@ -23,18 +25,18 @@ class TooOldError(HopelessError):
     """The exchange doesn't have what was asked for, or not any more."""
 
 
-def rows_between(exchange: Any, request: PageRequest, timeframe: str, now_ms: int, asked: Span) -> Rows:
+def rows_between(exchange: Any, request: PageRequest, job: Job, asked: Span) -> Rows:
     """What the exchange answers when asked for a span: it may cut it, or send more.
 
     Raises InputError where it can't be had, TooOldError where that is so because it is too long ago: where
     later candles come, past the end too, in place of the page's first ones, and again when asked from
     `known` on. If that one comes, there is a gap.
     """
+    bar_ms, now_ms = job.bar_ms, (job.now - EPOCH) // MILLISECOND
     until = min(asked.last, now_ms) - 1  # ccxt's is inclusive
-    bar_ms = 1000 * exchange.parse_timeframe(timeframe)
     known = request.known if asked.first < request.span.first else None
     for since in (asked.first, known or asked.first):
-        terms = request.symbol, timeframe, since, request.limit, {"until": until}
+        terms = request.symbol, job.params.timeframe, since, request.limit, {"until": until}
         try:
             rows = ask(
                 exchange,
