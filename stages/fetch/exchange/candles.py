@@ -13,7 +13,6 @@ from stages.fetch.exchange.pages import (
     Pages,
     all_pages,
     in_order,
-    kept_spans,
     one_at_a_time,
     read_pages,
     within,
@@ -35,9 +34,7 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     check_window(job)
     try:
         with one_at_a_time(place):
-            kept = [
-                (symbol, span) for symbol in folders for span in kept_spans(folders[symbol], job.window)
-            ]
+            kept = [(symbol, span) for symbol in folders for span in job.kept(symbol)]
             pages = ask_again(complete(job), kept, job)
         return {symbol: candles_of(pages.pop(symbol), symbol, job) for symbol in folders}
     except OSError as error:
@@ -99,9 +96,8 @@ def ask_again(pages: dict[str, Pages], kept: Parts, job: Job) -> dict[str, Pages
 
 def n_candles(pages: dict[str, Pages], job: Job) -> int:
     """In all pages of all symbols; one that two pages have counts twice."""
-    return sum(
-        int((~is_broken(page, job.bar)).sum()) for found in pages.values() for page in found.values()
-    )
+    every = [page for found in pages.values() for page in found.values()]
+    return sum(int((~is_broken(page, job.bar)).sum()) for page in every)
 
 
 def candles_of(pages: Pages, symbol: str, job: Job) -> pd.DataFrame:

@@ -41,12 +41,16 @@ class Job(NamedTuple):
         )
         return Span(first, last)
 
+    def kept(self, symbol: str) -> list[Span]:
+        """A symbol's pages that reach into the window, in time's order."""
+        return kept_spans(self.folders[symbol], self.window)
+
     def missing(self) -> Parts:
         """What of the window isn't kept yet, in time's order."""
         return [
             (symbol, span)
-            for symbol, folder in self.folders.items()
-            for span in missing_spans(kept_spans(folder, self.window), self.window)
+            for symbol in self.folders
+            for span in missing_spans(self.kept(symbol), self.window)
         ]
 
 
