@@ -11,7 +11,7 @@ import pandas as pd
 from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, check_agreement
 from stages.fetch.exchange.job import Job
-from stages.fetch.exchange.pages import Span
+from stages.fetch.exchange.pages import Span, missing_spans
 from stages.fetch.exchange.plan import PageRequest
 from stages.fetch.exchange.retries import HopelessError, ask
 from stages.fetch.grid import EPOCH, MILLISECOND
@@ -95,11 +95,9 @@ def fetch_window(
         asked = Span(part.first - bar_ms, part.last + bar_ms)
         rows = rows_of(asked)
         found += rows
-        rests = [part]
-        if inside := [row[0] for row in rows if asked.first <= row[0] < asked.last]:
-            before = Span(part.first, min(*inside, part.last))
-            after = Span(max(part.first, max(inside) + bar_ms), part.last)
-            rests = [rest for rest in (before, after) if rest.first < rest.last]
+        inside = [row[0] for row in rows if asked.first <= row[0] < asked.last]
+        settled = [Span(min(inside), max(inside) + bar_ms)] if inside else []
+        rests = missing_spans(settled, part)
         if rests != [part]:
             parts += rests
         elif part not in nothing_new:
