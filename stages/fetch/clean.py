@@ -71,8 +71,7 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
             f"between {params.start} and {params.end}, {symbol} has none{extent(whole)}."
         )
     found = whole[inside]
-    table = found.sort_values("open_time", kind="stable").drop_duplicates(ignore_index=True)
-    check_agreement(table, symbol)
+    table = agreed(found, symbol)
     check_step(table["open_time"], symbol, params.timeframe)
     bar = bar_length(params.timeframe)
     astray = off_grid(table["open_time"], bar, phase_of(table["open_time"], bar))
@@ -134,8 +133,9 @@ def in_words(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def check_agreement(table: pd.DataFrame, symbol: str, way_out: str = "") -> None:
-    """Raise DisagreementError where two rows of one time differ; rows must be in order, and each once."""
+def agreed(rows: pd.DataFrame, symbol: str, way_out: str = "") -> pd.DataFrame:
+    """The rows in time's order, each once. Raises DisagreementError where two of one time differ."""
+    table = rows.sort_values("open_time", kind="stable").drop_duplicates(ignore_index=True)
     again = table["open_time"].duplicated().to_numpy()
     if again.any():
         place = int(again.argmax())
@@ -144,10 +144,11 @@ def check_agreement(table: pd.DataFrame, symbol: str, way_out: str = "") -> None
             f"fetch.symbols: {symbol} must have one candle a time; received {first} and {second} "
             f"at {table['open_time'].iloc[place]}{way_out}."
         )
+    return table
 
 
 def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
-    """Raise InputError unless candles are one bar apart: most of them, and nowhere a row of others."""
+    """Raise InputError unless candles are one bar apart: most of them, and nowhere many otherwise."""
     bar, steps = bar_length(timeframe), open_time.diff().iloc[1:]
     rule = (
         f"fetch.timeframe must be the step from candle to candle; received {timeframe}, while {symbol} has"

@@ -4,7 +4,7 @@ import pandas as pd
 
 from stages.common.errors import InputError
 from stages.common.tables import file_name
-from stages.fetch.clean import DisagreementError, check_agreement
+from stages.fetch.clean import DisagreementError, agreed
 from stages.fetch.exchange.connection import endpoint_tag, open_exchange
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import download, in_words
@@ -12,7 +12,6 @@ from stages.fetch.exchange.job import Job, Parts, check_window
 from stages.fetch.exchange.pages import (
     Pages,
     all_pages,
-    in_order,
     one_at_a_time,
     read_pages,
     within,
@@ -102,9 +101,8 @@ def n_candles(pages: dict[str, Pages], job: Job) -> int:
 
 def candles_of(pages: Pages, symbol: str, job: Job) -> pd.DataFrame:
     """A symbol's candles from its pages; COLUMNS, in time's order. Raises InputError where two disagree."""
-    rows = in_order(pages.values())
-    check_agreement(rows, symbol, f"; delete {job.folders[symbol]} to have them fetched anew")
-    return within(rows, job.window)
+    way_out = f"; delete {job.folders[symbol]} to have them fetched anew"
+    return within(agreed(pd.concat(pages.values()), symbol, way_out), job.window)
 
 
 SOURCE = Source(fetch_candles, check, has_order=False)

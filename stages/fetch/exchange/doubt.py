@@ -6,7 +6,7 @@ import pandas as pd
 from stages.common.arrays import Bools
 from stages.fetch.clean import breaks_any, broken_rules
 from stages.fetch.exchange.job import Job
-from stages.fetch.exchange.pages import Pages, Span, in_order, within
+from stages.fetch.exchange.pages import Pages, Span, within
 from stages.fetch.grid import EPOCH, MILLISECOND, gaps, off_any_grid
 
 
@@ -21,7 +21,7 @@ def doubtful(pages: Pages, job: Job, *, wide: bool) -> list[Span]:
     Such a gap is at an end of the window, or longer than fetch.max_gap_bars. `wide`: those that hold any
     of its bars. Where there is no candle in the window, every page is doubtful.
     """
-    opens = within(in_order(pages.values()), job.window)["open_time"]
+    opens = within(pd.concat(pages.values()), job.window)["open_time"].sort_values()
     if opens.empty:
         return [*pages]
     chosen = [
@@ -41,7 +41,7 @@ def doubtful(pages: Pages, job: Job, *, wide: bool) -> list[Span]:
 
 
 def joined(new: pd.DataFrame, old: pd.DataFrame, bar: pd.Timedelta) -> pd.DataFrame:
-    """A page that was asked for again: all times of both; where one has a candle, no row that is none.
+    """The rows of a page that was asked for again: all times of both, no row that is none beside a candle.
 
     What is broken in both is as it came last, and a time at which no bar may open is one that came last.
     Two candles that differ stay both, to be refused.
@@ -49,4 +49,4 @@ def joined(new: pd.DataFrame, old: pd.DataFrame, bar: pd.Timedelta) -> pd.DataFr
     old = old[~off_any_grid(old["open_time"], bar)]
     old = old[~(is_broken(old, bar) & old["open_time"].isin(new["open_time"]))]
     new = new[~(is_broken(new, bar) & new["open_time"].isin(old["open_time"]))]
-    return in_order([new, old])
+    return pd.concat([new, old])

@@ -9,7 +9,7 @@ from typing import Any
 
 from stages.common.errors import InputError
 from stages.common.outputs import clear_scraps
-from stages.fetch.clean import DisagreementError, check_agreement
+from stages.fetch.clean import DisagreementError, agreed
 from stages.fetch.exchange.complaints import one_line_errors
 from stages.fetch.exchange.connection import check_known, load_markets, open_exchange, twin
 from stages.fetch.exchange.doubt import joined
@@ -124,8 +124,8 @@ def keep_page(job: Job, request: PageRequest, connection: Any) -> None:
     page = to_page(rows, request.symbol, job.window.last)
     check_closed(page["open_time"], job.params, job.now)
     if old is not None:
-        page = joined(page, old, job.bar)
-        check_agreement(page, request.symbol, f"; delete {folder} to have them fetched anew")
+        way_out = f"; delete {folder} to have them fetched anew"
+        page = agreed(joined(page, old, job.bar), request.symbol, way_out)
     write_page(folder, request.span, page)
 
 

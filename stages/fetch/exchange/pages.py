@@ -6,7 +6,7 @@ to the span that came along: where two pages overlap, they must agree.
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -132,12 +132,6 @@ def within(rows: pd.DataFrame, span: Span) -> pd.DataFrame:
     """Those rows that a span holds."""
     first, last = (EPOCH + time * MILLISECOND for time in span)
     return rows[(rows["open_time"] >= first) & (rows["open_time"] < last)]
-
-
-def in_order(pages: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of several pages, in time's order, each once."""
-    rows = pd.concat(pages).drop_duplicates()
-    return rows.sort_values("open_time", kind="stable", ignore_index=True)
 
 
 def missing_spans(kept: list[Span], wanted: Span) -> list[Span]:

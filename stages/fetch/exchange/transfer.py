@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.errors import InputError
-from stages.fetch.clean import COLUMNS, check_agreement
+from stages.fetch.clean import COLUMNS, agreed
 from stages.fetch.exchange.job import Job
 from stages.fetch.exchange.pages import Span, missing_spans
 from stages.fetch.exchange.plan import PageRequest
@@ -121,7 +121,4 @@ def to_page(rows: Rows, symbol: str, end_ms: int) -> pd.DataFrame:
         raise HopelessError(
             f"fetch.exchange.name must give rows of {', '.join(COLUMNS)}; of {symbol} came something else."
         ) from None
-    page["open_time"] = times.astype("datetime64[ms, UTC]")
-    page = page.sort_values("open_time", kind="stable").drop_duplicates(ignore_index=True)
-    check_agreement(page, symbol)
-    return page
+    return agreed(page.assign(open_time=times.astype("datetime64[ms, UTC]")), symbol)
