@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import Bools, Floats
+from stages.common.arrays import Bools
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.grid import gaps, off_grid, phase_of
@@ -45,13 +45,6 @@ class Cleaned(NamedTuple):
     broken: list[dict[str, str]]
     suspect: list[dict[str, str]]
     n_widened: int
-
-
-class Jump(NamedTuple):
-    """The first candle after a jump of the price level, and how many times apart the two levels lie."""
-
-    open_time: pd.Timestamp
-    times: float
 
 
 def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
@@ -195,13 +188,13 @@ def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
     }
 
 
-def times_apart(candles: pd.DataFrame) -> Floats:
-    """How many times apart the ranges of each candle and the one before lie; shape (n_candles,).
+def jumps(candles: pd.DataFrame) -> pd.DataFrame:
+    """Where ranges of neighbours lie more than JUMP times apart, in time's order.
 
-    The lower end of the upper range over the upper end of the lower one: 1 or less where they touch, and 1
-    for the first candle. A gap between the two counts as any two neighbours do: a market that is halted to
-    be redenominated has one just there. One that isn't halted has prices of both kinds in one candle, WIDE:
-    the candle after it is compared with the one before it.
+    Columns open_time, of the candle after the jump, and times: the lower end of the upper range over the
+    upper end of the lower one. A gap between the two counts as any two neighbours do: a market that is
+    halted to be redenominated has one just there. One that isn't halted has prices of both kinds in one
+    candle, WIDE: the candle after it is compared with the one before it.
     """
     high, low = candles["high"].to_numpy(np.float64), candles["low"].to_numpy(np.float64)
     apart = np.ones(len(candles))
@@ -210,21 +203,15 @@ def times_apart(candles: pd.DataFrame) -> Floats:
             distance = np.maximum(low[step:] / high[:-step], low[:-step] / high[step:])
             after = np.flatnonzero(counts[1 : len(candles) - step + 1]) + step
             apart[after] = np.maximum(apart[after], distance[after - step])
-    return apart
-
-
-def jumps(candles: pd.DataFrame) -> list[Jump]:
-    """Where the price level jumps, in time's order."""
-    apart = times_apart(candles)
-    return [Jump(candles["open_time"].iloc[row], float(apart[row])) for row in np.flatnonzero(apart > JUMP)]
+    return pd.DataFrame({"open_time": candles["open_time"], "times": apart})[apart > JUMP]
 
 
 def check_jumps(candles: pd.DataFrame, symbol: str, params: FetchParams) -> None:
     """Raise InputError where a jump is wider than fetch.max_jump."""
+    found = jumps(candles)
     too_wide = [
-        f"by a factor of {jump.times:.6g} at {jump.open_time.isoformat()}"
-        for jump in jumps(candles)
-        if jump.times > params.max_jump
+        f"by a factor of {jump['times']:.6g} at {jump['open_time'].isoformat()}"
+        for jump in found[found["times"] > params.max_jump].to_dict("records")
     ]
     if too_wide:
         raise InputError(
@@ -274,11 +261,11 @@ def check_gaps(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
 
     The one before the first candle may be: a market may be younger than the window.
     """
-    first = open_time.iloc[0]
+    found = gaps(open_time, params)
     too_long = [
-        f"{gap.n_bars:,} bars from {gap.start.isoformat()}"
-        for gap in gaps(open_time, params)
-        if gap.n_bars > params.max_gap_bars and gap.start > first
+        f"{gap['n_bars']:,} bars from {gap['start'].isoformat()}"
+        for gap in found[found["n_bars"] > params.max_gap_bars].to_dict("records")
+        if gap["start"] > open_time.iloc[0]
     ]
     if too_long:
         raise InputError(

@@ -1,7 +1,6 @@
 """When bars open: a timeframe's grid, how much later a market's own bars do, and gaps between candles."""
 
 import math
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -82,27 +81,17 @@ def check_closed(open_time: pd.Series, params: FetchParams, now: pd.Timestamp) -
         )
 
 
-class Gap(NamedTuple):
-    """A run of missing candles: when the first of them would have opened, and how many they are."""
+def gaps(open_time: pd.Series, params: FetchParams) -> pd.DataFrame:
+    """The gaps of the window, in time's order: when the first missing candle would open, and how many are.
 
-    start: pd.Timestamp
-    n_bars: int
-
-
-def gaps(open_time: pd.Series, params: FetchParams) -> list[Gap]:
-    """The gaps of the window, in time's order.
-
-    The first may be from fetch.start to the first candle, the last from the last candle to fetch.end.
-    `open_time`: of the candles there are, in order, of one phase.
+    Columns start, n_bars. The first gap may be from fetch.start to the first candle, the last from the last
+    candle to fetch.end. `open_time`: of the candles there are, in order, of one phase.
     """
     bar, first, last = bar_length(params.timeframe), open_time.iloc[0], open_time.iloc[-1]
     # With the last bar before the window and the first one after it, its ends are gaps as others are.
     before = first - ((first - params.start_time) // bar + 1) * bar
     after = last - (last - params.end_time) // bar * bar
-    opens = pd.concat([pd.Series([before]), open_time, pd.Series([after])], ignore_index=True)
-    steps = opens.diff()
-    wide = steps >= 2 * bar
-    return [
-        Gap(start, step // bar - 1)
-        for start, step in zip(opens.shift()[wide] + bar, steps[wide], strict=True)
-    ]
+    due = pd.concat([pd.Series([before]), open_time], ignore_index=True) + bar
+    came = pd.concat([open_time, pd.Series([after])], ignore_index=True)
+    n_bars = (came - due) // bar
+    return pd.DataFrame({"start": due, "n_bars": n_bars})[n_bars > 0]

@@ -35,10 +35,12 @@ def entry(found: Cleaned, params: FetchParams, *, has_order: bool) -> dict[str, 
         "last": opens.iloc[-1].isoformat(),
         "phase": str(phase_of(opens, bar_length(params.timeframe))),
         "gaps": [
-            {"start": gap.start.isoformat(), "missing_bars": gap.n_bars} for gap in gaps(opens, params)
+            {"start": gap["start"].isoformat(), "missing_bars": gap["n_bars"]}
+            for gap in gaps(opens, params).to_dict("records")
         ],
         "jumps": [
-            {"open_time": jump.open_time.isoformat(), "times": jump.times} for jump in jumps(found.candles)
+            {"open_time": jump["open_time"].isoformat(), "times": jump["times"]}
+            for jump in jumps(found.candles).to_dict("records")
         ],
         "broken_rows_left_out": found.broken,
         "suspect_rows_kept": found.suspect,

@@ -9,8 +9,8 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.fetch.clean import COLUMNS, N_SHOWN, ON_GRID, OTHER_STEPS, PRICES, Jump, clean, jumps
-from stages.fetch.grid import Gap, gaps, phase_of
+from stages.fetch.clean import COLUMNS, N_SHOWN, ON_GRID, OTHER_STEPS, PRICES, clean, jumps
+from stages.fetch.grid import gaps, phase_of
 from stages.fetch.params import JUMP, FetchParams
 from tests.conftest import MakeCandles, random_candles
 from tests.fetch.conftest import MakeParams, changed, fetch_settings
@@ -246,7 +246,7 @@ def scaled(candles: pd.DataFrame, times: float, first: int, last: int) -> pd.Dat
     return candles
 
 
-def kept_jumps(candles: pd.DataFrame, params: FetchParams = WEEK) -> list[Jump]:
+def kept_jumps(candles: pd.DataFrame, params: FetchParams = WEEK) -> pd.DataFrame:
     """The jumps of these candles, all of which `clean` keeps."""
     found = clean(candles, SYMBOL, params).candles
     assert_frame_equal(found, candles, check_exact=True)
@@ -259,9 +259,10 @@ def test_a_jump_of_the_price_level_is_kept_and_found(make_candles: MakeCandles, 
     """For a bar, for two, or for good: wherever the ranges of two neighbours lie so far apart."""
     found = kept_jumps(scaled(make_candles(100), times, 50, last))
 
-    assert [(jump.open_time - MONDAY) // HOUR for jump in found] == [50, last + 1][: 1 if last == 99 else 2]
-    for jump in found:
-        assert jump.times == pytest.approx(max(times, 1 / times), rel=0.05)
+    rows = ((found["open_time"] - MONDAY) // HOUR).to_list()
+    assert rows == [50, last + 1][: 1 if last == 99 else 2]
+    for apart in found["times"]:
+        assert apart == pytest.approx(max(times, 1 / times), rel=0.05)
 
 
 @pytest.mark.parametrize("last", [50, 51, 99])
@@ -293,7 +294,7 @@ def test_a_jump_within_a_candle_is_refused(
 
     assert " by a factor of " in refusal(torn)
     admitted = kept_jumps(torn, make_params(max_jump=2e9, max_gap_bars=WEEK_BARS))
-    assert [jump.open_time for jump in admitted] == [MONDAY + 51 * HOUR]
+    assert admitted["open_time"].to_list() == [MONDAY + 51 * HOUR]
 
 
 def test_a_wide_candle_between_neighbours_alike_is_no_jump(make_candles: MakeCandles):
@@ -301,7 +302,7 @@ def test_a_wide_candle_between_neighbours_alike_is_no_jump(make_candles: MakeCan
     candles = make_candles(100)
     crash = changed(candles, 50, low=candles["low"].iloc[50] / 10)
 
-    assert kept_jumps(crash) == []
+    assert kept_jumps(crash).empty
 
 
 @pytest.mark.parametrize("apart", [1.4, 1.6])
@@ -313,14 +314,14 @@ def test_a_distance_is_measured_between_ranges(make_candles: MakeCandles, apart:
         [200.0, 200.0, 250.0, 120 * apart],
     ]
     for pair in (candles, candles[::-1].reset_index(drop=True)):
-        found = [jump.times for jump in kept_jumps(pair.assign(open_time=candles["open_time"]))]
+        found = kept_jumps(pair.assign(open_time=candles["open_time"]))["times"].to_list()
         assert found == ([pytest.approx(apart)] if apart > JUMP else [])
 
 
 def test_a_jump_across_a_gap_counts_as_any(make_candles: MakeCandles):
     """A market that is halted to be redenominated has its jump there."""
     candles = scaled(make_candles(100, missing=range(50, 70)), 3.0, 50, 99)
-    assert [jump.open_time for jump in kept_jumps(candles)] == [MONDAY + 70 * HOUR]
+    assert kept_jumps(candles)["open_time"].to_list() == [MONDAY + 70 * HOUR]
 
     assert re.search(
         r"while they jump by a factor of [89]\.\d+ at 2022-01-05T22", refusal(scaled(candles, 3.0, 50, 99))
@@ -332,7 +333,7 @@ def test_a_wick_is_no_jump(make_candles: MakeCandles):
     candles = make_candles(100)
     candles = changed(candles, 50, high=candles["high"].iloc[50] * 1000)
 
-    assert kept_jumps(candles) == []
+    assert kept_jumps(candles).empty
     assert len(clean(candles, SYMBOL, WEEK).suspect) == 1
 
 
@@ -570,7 +571,7 @@ def test_the_few_that_open_as_usual_are_astray_where_the_others_open_later(make_
     found = clean(candles, SYMBOL, WEEK)
 
     assert_frame_equal(found.candles, without(candles, 50), check_exact=True)
-    assert gaps(found.candles["open_time"], WEEK)[0] == Gap(MONDAY + 50.5 * HOUR, n_bars=1)
+    assert gaps(found.candles["open_time"], WEEK).iloc[0].to_list() == [MONDAY + 50.5 * HOUR, 1]
 
 
 def test_bars_of_three_days_stay_in_step(make_candles: MakeCandles, make_params: MakeParams):

@@ -18,7 +18,8 @@ MONDAY = WEEK.start_time
 def missing_times(open_time: pd.Series, params: FetchParams) -> list[list[pd.Timestamp]]:
     """The times at which no candle opens, each gap's in a list."""
     bar = bar_length(params.timeframe)
-    return [[gap.start + bar * k for k in range(gap.n_bars)] for gap in gaps(open_time, params)]
+    found = gaps(open_time, params).to_dict("records")
+    return [[gap["start"] + bar * k for k in range(gap["n_bars"])] for gap in found]
 
 
 @given(present=st.lists(st.booleans(), min_size=WEEK_BARS, max_size=WEEK_BARS).filter(any))

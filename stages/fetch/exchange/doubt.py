@@ -1,6 +1,5 @@
 """Pages that may hold a mistake of the exchange's, and are better asked for again by the next run."""
 
-import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Bools
@@ -24,13 +23,10 @@ def doubtful(pages: Pages, job: Job, *, wide: bool) -> list[Span]:
     opens = within(pd.concat(pages.values()), job.window)["open_time"].sort_values()
     if opens.empty:
         return [*pages]
-    chosen = [
-        gap
-        for gap in gaps(opens, job.params)
-        if gap.n_bars > job.params.max_gap_bars or not opens.iloc[0] < gap.start < opens.iloc[-1]
-    ]
-    first = np.array([(gap.start - EPOCH) // MILLISECOND for gap in chosen], dtype="int64")
-    last = first + np.array([gap.n_bars - 1 for gap in chosen], dtype="int64") * job.bar_ms
+    found, longest = gaps(opens, job.params), job.params.max_gap_bars
+    found = found[(found["n_bars"] > longest) | ~found["start"].between(opens.iloc[0], opens.iloc[-1])]
+    first = (found["start"] - EPOCH) // MILLISECOND
+    last = first + (found["n_bars"] - 1) * job.bar_ms
     edges = [(first, last)] if wide else [(first, first), (last, last)]
     return [
         span
