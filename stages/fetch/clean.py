@@ -9,10 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import Bools
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.fetch.grid import gaps, off_grid, phase_of
+from stages.fetch.grid import gaps, off_grid
 from stages.fetch.params import JUMP, FetchParams
 
 PRICES = ["open", "high", "low", "close"]
@@ -66,11 +65,10 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
     found = whole[inside]
     table = agreed(found, symbol)
     check_step(table["open_time"], symbol, params.timeframe)
-    bar = bar_length(params.timeframe)
-    astray = off_grid(table["open_time"], bar, phase_of(table["open_time"], bar))
-    rules = {ON_GRID: astray, **broken_rules(table)}
+    rules = broken_rules(table)
+    rules.insert(0, ON_GRID, off_grid(table["open_time"], bar_length(params.timeframe)))
     check_few(table, rules, symbol)
-    candles, n_widened = widened(table[~breaks_any(rules)].reset_index(drop=True))
+    candles, n_widened = widened(table[~rules.any(axis=1)].reset_index(drop=True))
     check_jumps(candles, symbol, params)
     check_gaps(candles["open_time"], symbol, params)
     return Cleaned(
@@ -155,17 +153,18 @@ def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
         raise InputError(f"{rule} one every {in_a_row.iloc[0]} up to {open_time[in_a_row.index[0]]}.")
 
 
-def broken_rules(table: pd.DataFrame) -> dict[str, Bools]:
-    """What makes a row a candle, its time aside, and which rows break it; shape (n_rows,) each."""
+def broken_rules(table: pd.DataFrame) -> pd.DataFrame:
+    """What makes a row a candle, its time aside, a column a rule; and whether each row breaks it."""
     prices, volume = table[PRICES].to_numpy(), table["volume"].to_numpy()
     _, high, low, _ = prices.T
-    return {
+    rules = {
         "prices must be finite and above 0": ~(np.isfinite(prices) & (prices > 0)).all(axis=1),
         "volume must be finite, 0 or more": ~(np.isfinite(volume) & (volume >= 0)),
         "no price may be below low or above high": (
             (prices.min(axis=1) < low * (1 - ROUNDING)) | (prices.max(axis=1) * (1 - ROUNDING) > high)
         ),
     }
+    return pd.DataFrame(rules, table.index)
 
 
 def widened(candles: pd.DataFrame) -> tuple[pd.DataFrame, int]:
@@ -176,16 +175,18 @@ def widened(candles: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return candles.assign(high=high, low=low), n_widened
 
 
-def suspect_rules(candles: pd.DataFrame) -> dict[str, Bools]:
-    """What bad prints break and crashes seldom do, and which candles do; shape (n_candles,)."""
+def suspect_rules(candles: pd.DataFrame) -> pd.DataFrame:
+    """What bad prints break and crashes seldom do, a column a rule; and whether each candle does."""
     high, low = candles["high"], candles["low"]
     highest = np.fmax(high.shift(1), high.shift(-1))
     lowest = np.fmin(low.shift(1), low.shift(-1))
-    far = (high > SPIKE * highest) | (low < lowest / SPIKE)
-    return {
-        f"no price should be {SPIKE} times beyond those of both neighbours": far.to_numpy(),
-        f"no high should be more than {WIDE} times the low": (high / WIDE > low).to_numpy(),
+    rules = {
+        f"no price should be {SPIKE} times beyond those of both neighbours": (
+            (high > SPIKE * highest) | (low < lowest / SPIKE)
+        ),
+        f"no high should be more than {WIDE} times the low": high / WIDE > low,
     }
+    return pd.DataFrame(rules)
 
 
 def jumps(candles: pd.DataFrame) -> pd.DataFrame:
@@ -226,33 +227,24 @@ def some_of(found: list[str]) -> str:
     return f"{', '.join(found[:N_SHOWN])}{more}"
 
 
-def breaks_any(rules: dict[str, Bools]) -> Bools:
-    """Which rows break one of the rules, or several; shape (n_rows,)."""
-    return np.any([*rules.values()], axis=0)
-
-
-def listed(table: pd.DataFrame, rules: dict[str, Bools]) -> list[dict[str, str]]:
+def listed(table: pd.DataFrame, rules: pd.DataFrame) -> list[dict[str, str]]:
     """The rows that break a rule, and the first one that each breaks."""
-    rows = np.flatnonzero(breaks_any(rules))
-    first = np.argmax([breaks[rows] for breaks in rules.values()], axis=0)
-    found, names = table.iloc[rows], [*rules]
+    broken = rules.any(axis=1)
+    found, first = table[broken], rules.columns[rules[broken].to_numpy().argmax(axis=1)]
     return [
-        {"open_time": time.isoformat(), "rule": names[rule], "row": row}
+        {"open_time": time.isoformat(), "rule": rule, "row": row}
         for time, rule, row in zip(found["open_time"], first, in_words(found), strict=True)
     ]
 
 
-def check_few(table: pd.DataFrame, rules: dict[str, Bools], symbol: str) -> None:
+def check_few(table: pd.DataFrame, rules: pd.DataFrame, symbol: str) -> None:
     """Raise InputError where more than MOST_BROKEN of the rows break a rule."""
-    broken = breaks_any(rules)
-    n_broken = int(broken.sum())
-    if n_broken > MOST_BROKEN * len(table):
-        place = int(broken.argmax())
-        rule = next(rule for rule, breaks in rules.items() if breaks[place])
+    broken = table[rules.any(axis=1)]
+    if len(broken) > MOST_BROKEN * len(table):
         raise InputError(
             f"fetch.symbols: {symbol} must have {1 - MOST_BROKEN:.0%} sound rows or more; received "
-            f"{n_broken:,} broken ones of {len(table):,}, the first {in_words(table[broken][:1])[0]} "
-            f"at {table['open_time'].iloc[place]}: {rule}."
+            f"{len(broken):,} broken ones of {len(table):,}, the first {in_words(broken[:1])[0]} "
+            f"at {broken['open_time'].iloc[0]}: {rules.loc[broken.index[0]].idxmax()}."
         )
 
 

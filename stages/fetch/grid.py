@@ -4,7 +4,6 @@ import math
 
 import pandas as pd
 
-from stages.common.arrays import Bools
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.params import FetchParams
@@ -47,19 +46,19 @@ def phase_of(open_time: pd.Series, bar: pd.Timedelta) -> pd.Timedelta:
     return phase if phase % QUARTER_HOUR == NIL else NIL
 
 
-def off_grid(open_time: pd.Series, bar: pd.Timedelta, phase: pd.Timedelta) -> Bools:
-    """Whether no bar of a market of that phase may open at a time; shape (n_rows,).
+def off_grid(open_time: pd.Series, bar: pd.Timedelta) -> pd.Series:
+    """Whether no bar may open at a time in the market whose bars these are; shape (n_rows,).
 
     Nor one that isn't whole bars away from most others: 3d bars open on any day, but not on one after two.
     """
-    astray = ms_after(open_time, grid(bar)) != phase // MILLISECOND
+    astray = ms_after(open_time, grid(bar)) != phase_of(open_time, bar) // MILLISECOND
     in_step = ms_after(open_time, bar)
-    return (astray | ~in_step.isin(in_step[~astray].mode()[:1])).to_numpy()
+    return astray | ~in_step.isin(in_step[~astray].mode()[:1])
 
 
-def off_any_grid(open_time: pd.Series, bar: pd.Timedelta) -> Bools:
+def off_any_grid(open_time: pd.Series, bar: pd.Timedelta) -> pd.Series:
     """Whether no bar may open at a time, whatever its market's phase; shape (n_rows,)."""
-    return (ms_after(open_time, possible_grid(bar)) != 0).to_numpy()
+    return ms_after(open_time, possible_grid(bar)) != 0
 
 
 def ms_after(open_time: pd.Series, between: pd.Timedelta) -> pd.Series:

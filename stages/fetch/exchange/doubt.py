@@ -2,16 +2,15 @@
 
 import pandas as pd
 
-from stages.common.arrays import Bools
-from stages.fetch.clean import breaks_any, broken_rules
+from stages.fetch.clean import broken_rules
 from stages.fetch.exchange.job import Job
 from stages.fetch.exchange.pages import Pages, Span, within
 from stages.fetch.grid import EPOCH, MILLISECOND, gaps, off_any_grid
 
 
-def is_broken(rows: pd.DataFrame, bar: pd.Timedelta) -> Bools:
+def is_broken(rows: pd.DataFrame, bar: pd.Timedelta) -> pd.Series:
     """Which rows are no candles, or are of a time at which no bar may open; shape (n_rows,)."""
-    return breaks_any(broken_rules(rows)) | off_any_grid(rows["open_time"], bar)
+    return broken_rules(rows).any(axis=1) | off_any_grid(rows["open_time"], bar)
 
 
 def doubtful(pages: Pages, job: Job, *, wide: bool) -> list[Span]:

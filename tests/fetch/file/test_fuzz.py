@@ -129,7 +129,7 @@ def test_a_wrong_candle_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert outcome(spiked, folder) == "told"
 
     monkeypatch.setattr(
-        "stages.fetch.clean.suspect_rules", lambda candles: {"": np.zeros(len(candles), bool)}
+        "stages.fetch.clean.suspect_rules", lambda candles: pd.DataFrame({"": False}, candles.index)
     )
     with pytest.raises(AssertionError):
         outcome(spiked, folder)
