@@ -13,7 +13,7 @@ from stages.fetch.clean import DisagreementError, agreed
 from stages.fetch.exchange.complaints import one_line_errors
 from stages.fetch.exchange.connection import check_known, load_markets, open_exchange, twin
 from stages.fetch.exchange.doubt import joined
-from stages.fetch.exchange.headers import clock_of
+from stages.fetch.exchange.headers import date_in
 from stages.fetch.exchange.job import Job, Parts, check_window
 from stages.fetch.exchange.pacing import StoppedError
 from stages.fetch.exchange.pages import length, read_page, write_page
@@ -42,7 +42,8 @@ def download(parts: Parts, job: Job) -> None:
     with ExitStack() as opened:
         exchange = opened.enter_context(closing(open_exchange(name)))
         load_markets(exchange, job.params.symbols)
-        job = job._replace(now=min(job.now, clock_of(exchange) or job.now))
+        its_now = date_in(exchange.last_response_headers, "Date")
+        job = job._replace(now=min(job.now, its_now or job.now))
         check_window(job)
         with one_line_errors(name):
             check_known(exchange, job.params)

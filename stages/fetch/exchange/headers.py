@@ -1,17 +1,9 @@
 """What an answer's headers say of time: what time it is there, and how long to wait."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import pandas as pd
-
-
-def clock_of(exchange: Any) -> pd.Timestamp | None:
-    """What time it was at the exchange when it last answered, as far as it says so."""
-    time = date_in(exchange.last_response_headers, "Date")
-    return None if time is None else pd.Timestamp(time)
 
 
 def retry_after(headers: Mapping[str, str] | None) -> float | None:
@@ -26,13 +18,13 @@ def retry_after(headers: Mapping[str, str] | None) -> float | None:
     if time is None:
         return None
     # By the clock of the one who names it, if it tells.
-    return max(0.0, (time - (date_in(headers, "Date") or datetime.now(UTC))).total_seconds())
+    return max(0.0, (time - (date_in(headers, "Date") or pd.Timestamp.now("UTC"))).total_seconds())
 
 
-def date_in(headers: Mapping[str, str] | None, name: str) -> datetime | None:
+def date_in(headers: Mapping[str, str] | None, name: str) -> pd.Timestamp | None:
     """The time that one of an answer's headers tells, if it does."""
     try:
-        time = parsedate_to_datetime((headers or {}).get(name, ""))
+        time = pd.Timestamp(parsedate_to_datetime((headers or {}).get(name, "")))
     except (OverflowError, ValueError):
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return time.tz_localize("UTC") if time.tzinfo is None else time
