@@ -105,4 +105,4 @@ def candles_of(pages: Pages, symbol: str, job: Job) -> pd.DataFrame:
     return within(agreed(pd.concat(pages.values()), symbol, way_out), job.window)
 
 
-SOURCE = Source(fetch_candles, check, has_order=False)
+SOURCE = Source(fetch_candles, check)

@@ -57,11 +57,6 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     return tables
 
 
-def check(params: FetchParams) -> None:
-    """Raise InputError where a symbol has no file, or more than one."""
-    find_files(params)
-
-
 def find_files(params: FetchParams) -> dict[str, Path]:
     """Each symbol's one file. Raises InputError where it has none, or more than one."""
     folder = Path("data/import", params.source)
@@ -200,4 +195,4 @@ def check_past(times: pd.Series, path: Path, now: pd.Timestamp) -> None:
         )
 
 
-SOURCE = Source(fetch_candles, check, has_order=True)
+SOURCE = Source(fetch_candles, find_files, has_order=True)

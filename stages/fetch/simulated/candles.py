@@ -65,10 +65,6 @@ def fetch_candles(params: FetchParams) -> dict[str, pd.DataFrame]:
     return {symbol: simulate(symbol, open_time, bar_minutes, params.simulated) for symbol in params.symbols}
 
 
-def check(_: FetchParams) -> None:
-    """Any window of any symbol can be simulated."""
-
-
 def simulate(
     symbol: str, open_time: pd.DatetimeIndex, bar_minutes: int, settings: SimulatedParams
 ) -> pd.DataFrame:
@@ -231,4 +227,4 @@ def minute_volume(symbol: str, log_range: Floats, seed: int) -> Floats:
     return VOLUME_PER_MINUTE * log_range / usual_range * np.exp(np.sqrt(VOLUME_VARIANCE) * own)
 
 
-SOURCE = Source(fetch_candles, check, has_order=False)
+SOURCE = Source(fetch_candles)
