@@ -4,6 +4,7 @@ freqtrade's feather, Binance's public dumps and CryptoDataDownload's CSV are rea
 Parquet, feather or CSV file with a column of opening times and open, high, low, close and volume.
 """
 
+import csv
 import re
 from collections.abc import Callable
 from functools import partial
@@ -113,7 +114,7 @@ def read_file(path: Path, wanted: Wanted) -> pd.DataFrame:
         return READERS[path.suffix](path, wanted)
     except InputError:
         raise
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         reason = printable(" ".join(str(error).split()).rstrip("."), LONGEST)
         raise InputError(f"fetch.symbols: {path} must hold candles; received: {reason}.") from None
 

@@ -160,7 +160,7 @@ def read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     """All rows of a CSV file.
 
     It has a header, with a line of text above it, or, as Binance's dumps, none. Raises ValueError where
-    its columns aren't separated by commas, or it may be cut short.
+    its columns aren't separated by commas, or it may be cut short, and csv.Error.
     """
     with path.open(encoding="utf-8-sig") as file:
         lines = [file.readline(LONGEST_HEADER) for _ in range(3)]
@@ -172,8 +172,8 @@ def read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     check_length(count_lines(path))
     has_header = not lines[0].partition(",")[0].strip('" \n').replace(".", "", 1).isdigit()
     n_above = int(has_header and "," not in lines[0] and "," in lines[1])
-    header = cells(lines[n_above]) if has_header else COLUMNS
-    row = cells(lines[n_above + has_header])
+    header = next(csv.reader([lines[n_above]]), []) if has_header else COLUMNS
+    row = next(csv.reader([lines[n_above + has_header]]), [])
     names = as_wide(header, row) if has_header else [*COLUMNS, *[""] * len(row)][: len(row)]
     if "," not in lines[n_above] or ";" in lines[n_above]:
         raise ValueError(f"columns that aren't separated by commas: {lines[n_above]}")
@@ -184,14 +184,6 @@ def read_csv(path: Path, wanted: Wanted) -> pd.DataFrame:
     if has_header and any(not pa.types.is_null(kind) for kind in table.schema.types[len(header) :]):
         raise ValueError(f"rows of more columns than its header names: {','.join(header)}")
     return of_columns(table, wanted).to_pandas(ignore_metadata=True)
-
-
-def cells(line: str) -> list[str]:
-    """The cells of a line of CSV."""
-    try:
-        return next(csv.reader([line]), [])
-    except csv.Error as error:
-        raise ValueError(str(error)) from None
 
 
 def as_wide(names: list[str], row: list[str]) -> list[str]:
