@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,8 +44,7 @@ class Wanted(NamedTuple):
 class Group(NamedTuple):
     """Rows of a Parquet file that can be read without the others; `extent`: from when to when, if known."""
 
-    file: Any
-    number: int
+    read: Callable[[], pa.Table]
     n_rows: int
     extent: tuple[pd.Timestamp, pd.Timestamp] | None
 
@@ -64,7 +64,7 @@ def read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
         check_length(sum(groups[place].n_rows for place in chosen))
         tables = [
             *(of_columns(file.schema_arrow.empty_table(), wanted) for file in files),
-            *(read_group(groups[place], wanted) for place in chosen),
+            *(of_columns(groups[place].read(), wanted) for place in chosen),
         ]
     table = pa.concat_tables(tables, promote_options="permissive").to_pandas(ignore_metadata=True)
     first_rows = np.cumsum([0, *(group.n_rows for group in groups)])
@@ -91,12 +91,13 @@ def by_number(name: str) -> tuple[list[tuple[int, str]], str]:
 def groups_of(file: Any, wanted: Wanted) -> list[Group]:
     """A file's row groups, in order."""
     names = file.schema_arrow.names
-    time = names[wanted.choose(names)["open_time"]]
-    found = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
-    return [
-        Group(file, number, rows.num_rows, extent(rows, time, wanted.timezone))
-        for number, rows in enumerate(found)
-    ]
+    columns = {name: names[place] for name, place in wanted.choose(names).items()}
+    found = []
+    for number in range(file.num_row_groups):
+        rows = file.metadata.row_group(number)
+        read = partial(file.read_row_group, number, [*columns.values()])
+        found.append(Group(read, rows.num_rows, extent(rows, columns["open_time"], wanted.timezone)))
+    return found
 
 
 def extent(rows: Any, time: str, timezone: str) -> tuple[pd.Timestamp, pd.Timestamp] | None:
@@ -130,13 +131,6 @@ def needed(groups: list[Group], wanted: Wanted) -> list[int]:
         for place, extent in enumerate(extents)
         if not extent or (extent[0] < last and extent[1] >= first) or ends & {*extent}
     ]
-
-
-def read_group(group: Group, wanted: Wanted) -> pa.Table:
-    """A row group's columns that are needed."""
-    names = group.file.schema_arrow.names
-    columns = [names[place] for place in wanted.choose(names).values()]
-    return of_columns(group.file.read_row_group(group.number, columns=columns), wanted)
 
 
 def of_columns(table: pa.Table, wanted: Wanted) -> pa.Table:
