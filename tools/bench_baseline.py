@@ -21,6 +21,7 @@ from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
 from stages.label.rows import label_candles
 from stages.params import Params, check_params, read_params
+from tools import markdown
 
 REFERENCE = ("volatility", "har_hour_of_week")
 TOGETHER = "all, as the stage does"
@@ -58,11 +59,12 @@ def time_task(candles: pd.DataFrame, params: Params) -> dict[str, float]:
 def table(times: dict[str, dict[str, float]]) -> str:
     """Markdown: a row a task and baseline, its seconds, and those as a multiple of REFERENCE."""
     task, name = REFERENCE
-    rows = [["task", "baseline", "seconds", f"times {name}"], ["---", "---", "---:", "---:"]]
-    for question, columns in times.items():
-        for column, spent in columns.items():
-            rows.append([question, column, f"{spent:.2f}", f"{spent / times[task][name]:.1f}"])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [
+        [question, column, f"{spent:.2f}", f"{spent / times[task][name]:.1f}"]
+        for question, columns in times.items()
+        for column, spent in columns.items()
+    ]
+    return markdown.table(["task", "baseline", "seconds", f"times {name}"], rows, n_left=2)
 
 
 def main() -> None:

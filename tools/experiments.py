@@ -20,6 +20,7 @@ from dvc.repo.experiments.utils import exp_refs
 
 from stages.common.errors import run
 from stages.evaluate.subject import Settings, settings_of, shown
+from tools import markdown
 from tools.workspace import WORKSPACE, made_by, open_repo, values_at
 
 WIDTH = 120
@@ -151,8 +152,7 @@ def figures_of(row: Row) -> Cells:
 def as_markdown(rows: Sequence[Row]) -> str:
     """The table as Markdown."""
     header, body = cells(rows, differing(rows))
-    lines = [header, ["---"] * len(header), *([cell.replace("|", r"\|") for cell in row] for row in body)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown.table(header, body) + "\n"
 
 
 def as_csv(rows: Sequence[Row]) -> str:

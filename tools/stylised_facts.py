@@ -22,6 +22,7 @@ from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
 from stages.label.rows import label_candles
 from stages.params import load_params
+from tools import markdown
 
 HOUR = pd.Timedelta(hours=1)
 HOURS_A_YEAR = 365.25 * 24
@@ -199,11 +200,11 @@ def simulated(seed: int) -> dict[str, float]:
 
 def table(columns: dict[str, dict[str, float]]) -> str:
     """Markdown: a row a fact, Binance's value, the tolerance, and then each of `columns`."""
-    rows = [["fact", "Binance", "tolerance", *columns], ["---", *["---:"] * (len(columns) + 2)]]
+    rows = []
     for name, fact in FACTS.items():
         values = (f"{values[name]:.3g}" if name in values else "-" for values in columns.values())
         rows.append([name, f"{fact.real:.3g}", f"{fact.low:.3g} to {fact.high:.3g}", *values])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown.table(["fact", "Binance", "tolerance", *columns], rows, n_left=1)
 
 
 def read_candles(path: str) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from stages.common.cache import VARIABLE
 from stages.common.errors import InputError, run
 from stages.common.task import TASKS
 from stages.params import read_params
+from tools import markdown
 
 ROOT = Path(__file__).parents[1]
 
@@ -165,14 +166,14 @@ def differing(hashes: Hashes, reference: Hashes, stage: str) -> list[str]:
 def table(found: dict[str, Hashes]) -> str:
     """A row a setting, a column a task's stage: how many of its files are as under the first setting."""
     reference = next(iter(found.values()))
-    lines = ["| setting | " + " | ".join(reference) + " |", "| --- |" + " --- |" * len(reference)]
+    rows = []
     for setting, hashes in found.items():
-        cells = []
+        cells = [setting]
         for stage in reference:
             n_files, n_other = len(reference[stage]), len(differing(hashes, reference, stage))
             cells.append(f"{n_other} of {n_files} DIFFER" if n_other else f"{n_files} same")
-        lines.append(f"| {setting} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown.table(["setting", *reference], rows)
 
 
 def first_difference(found: dict[str, Hashes]) -> str | None:

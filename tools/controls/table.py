@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tools import markdown
 from tools.controls.plan import VISIBLE, Estimate, Line, Rule
 from tools.controls.runs import ControlRun, Figures
 
@@ -50,9 +51,7 @@ def page(lines: Sequence[Line], results: Results, command: str) -> str:
 
 def table(lines: Sequence[Line], results: Results) -> str:
     """Markdown: a row a line that has results."""
-    rows = [HEADER, ["---"] * len(HEADER)]
-    rows += [row(line, results) for line in lines if results.get(line.run)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    return markdown.table(HEADER, [row(line, results) for line in lines if results.get(line.run)])
 
 
 def row(line: Line, results: Results) -> list[str]:

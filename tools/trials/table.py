@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.evaluate.ledger import Trial
+from tools import markdown
 from tools.trials.names import Names
 from tools.trials.overfitting import deflated_sharpe, holm, overfitting_probability
 
@@ -29,7 +30,7 @@ class Beside(NamedTuple):
 def report(trials: Sequence[Trial], names: Names, beside: Beside) -> str:
     """The table as Markdown, and below it what their number does to the best of them."""
     returns = np.column_stack([trial.by_time["net_return"] for trial in trials]).astype(np.float64)
-    lines = [*table(trials, names, beside.n_gone_here), "", *numbers(trials, beside)]
+    lines = [table(trials, names, beside.n_gone_here), "", *numbers(trials, beside)]
     lines.append(
         f"Deflated Sharpe ratio of the best: {deflated_sharpe(returns):.3f}, the probability that it is "
         "better than the luckiest of so many worthless ones would look; .95 is the usual bar."
@@ -70,7 +71,7 @@ def gone(beside: Beside) -> list[str]:
     return lines
 
 
-def table(trials: Sequence[Trial], names: Names, n_gone: int = 0) -> list[str]:
+def table(trials: Sequence[Trial], names: Names, n_gone: int = 0) -> str:
     """A row a trial, least p first: what sets it apart, its skill and edge, p-values and Sharpe ratio.
 
     Skill, edge and their p-values are the forecast's, from the first of its trials. `n_gone`: forecasts for
@@ -95,8 +96,7 @@ def table(trials: Sequence[Trial], names: Names, n_gone: int = 0) -> list[str]:
     }
     rows = list(zip(*columns.values(), strict=True))
     ordered = [rows[k] for k in sorted(range(len(rows)), key=lambda k: (own[k]["dm_p"], rows[k]))]
-    rule = ["---", "---", *["---:"] * (len(columns) - 2)]
-    return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *ordered)]
+    return markdown.table(list(columns), ordered, n_left=2)
 
 
 def p_text(p: float) -> str:
