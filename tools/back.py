@@ -13,7 +13,7 @@ from pathlib import Path
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
 from stages.params import make_git_look
-from tools.commands import need, output_of
+from tools.commands import finished, need, output_of
 
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
@@ -175,7 +175,7 @@ def show(*command: str) -> None:
 
 def succeeds(*command: str) -> bool:
     """Whether a command that asks something says yes."""
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603
+    return finished(*command).returncode == 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Commands of git and dvc, for the tools that need what they say."""
+"""Commands that tools run, for what they say: git, dvc, npm and the stages."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from stages.common.errors import InputError
@@ -16,19 +17,26 @@ def output_of(*command: str, given: str = "", cwd: Path | None = None) -> str:
     Raises InputError if it can't be found, or, with its own reason, if it fails.
     """
     need(command[0])
-    result = subprocess.run(  # noqa: S603
+    result = finished(*command, given=given, cwd=cwd)
+    if result.returncode:
+        raise InputError(f"`{' '.join(command)}` must succeed; received: {reason(result.stderr)}")
+    return result.stdout
+
+
+def finished(
+    *command: str, given: str = "", cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command that has run, whatever came of it; `environment`: in place of this process' own."""
+    return subprocess.run(  # noqa: S603
         command,
         input=given,
         cwd=cwd,
         capture_output=True,
         encoding="utf-8",
         errors="backslashreplace",
-        env={**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": ""},  # of dvc
+        env=environment or {**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": ""},  # of dvc
         check=False,
     )
-    if result.returncode:
-        raise InputError(f"`{' '.join(command)}` must succeed; received: {reason(result.stderr)}")
-    return result.stdout
 
 
 def need(program: str) -> None:

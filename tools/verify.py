@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,6 +24,7 @@ from stages.common.errors import InputError, run
 from stages.common.task import TASKS
 from stages.params import read_params
 from tools import markdown
+from tools.commands import finished, reason
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,8 +89,7 @@ def reproduce(folder: Path, variables: dict[str, str]) -> Hashes:
     """Run every stage for the first task, then those that ask which task it is for each other one.
 
     `variables`: of the environment, in place of what it says of the processor. `folder` must not exist yet;
-    it keeps each task's metrics as `<task>.json`. Raises InputError where a stage fails, with the last line
-    that it printed.
+    it keeps each task's metrics as `<task>.json`. Raises InputError where a stage fails, with its reason.
     """
     shutil.copytree(ROOT / "stages", folder / "stages", ignore=shutil.ignore_patterns("__pycache__"))
     declared = read_params(str(ROOT / "dvc.yaml"))["stages"]
@@ -123,19 +122,9 @@ def tiny_params(task: str) -> dict[str, Any]:
 
 def run_stage(stage: str, folder: Path, environment: dict[str, str]) -> None:
     """Run one stage in a folder. Raises InputError where it fails."""
-    command = [sys.executable, "-m", f"stages.{stage}"]
-    result = subprocess.run(  # noqa: S603
-        command,
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    result = finished(sys.executable, "-m", f"stages.{stage}", cwd=folder, environment=environment)
     if result.returncode:
-        reason = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"{stage} must run on the tiny market; received: {reason}")
+        raise InputError(f"{stage} must run on the tiny market; received: {reason(result.stderr)}")
 
 
 def outputs(declared: dict[str, Any]) -> list[str]:

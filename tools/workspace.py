@@ -1,6 +1,5 @@
 """The working folder as DVC sees it, and what its files were in other commits."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from dvc.utils.serialize import parse_yaml
 from stages.common.errors import InputError
 from stages.common.settings import UNREADABLE
 from stages.evaluate.subject import Settings, flat
+from tools.commands import finished
 
 WORKSPACE = "workspace"  # in place of a commit
 
@@ -36,9 +36,7 @@ def text_at(revision: str, path: str) -> str:
         file = Path(path)
         return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
     # Not by DVC: it waits for ever if another process is just storing what it wants to read.
-    command = ["git", "show", f"{revision}:./{path}"]
-    found = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-    return "" if found.returncode else found.stdout.decode("utf-8", errors="replace")
+    return finished("git", "show", f"{revision}:./{path}").stdout
 
 
 def values_at(revision: str, path: str) -> dict[str, Any]:
