@@ -9,6 +9,9 @@ from pathlib import Path
 
 import yaml
 
+from stages.params import value_at
+from tools.settings import changed
+
 ROOT = Path(__file__).parents[1]
 EVERYTHING = ["fetch", "featurize", "label", "baseline", "train", "evaluate"]
 
@@ -134,14 +137,8 @@ class Project:
         """Change settings of params.yaml, named by dotted keys."""
         path = self.folder / "params.yaml"
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key, value in settings.items():
-            *blocks, last = key.split(".")
-            block = values
-            for name in blocks:
-                block = block[name]
-            assert last in block
-            block[last] = value
-        path.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+        assert all(value_at(values, key) is not None for key in settings)
+        path.write_text(yaml.safe_dump(changed(values, settings), sort_keys=False), encoding="utf-8")
 
     def append(self, name: str, text: str) -> None:
         """Add a line to a file."""

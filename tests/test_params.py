@@ -8,6 +8,7 @@ import yaml
 from stages.common.errors import InputError
 from stages.common.task import TASKS
 from stages.params import Params, check_params, check_unchanged, load_params, noted, read_params
+from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,10 +21,7 @@ def values() -> dict[str, Any]:
 
 def change(values: dict[str, Any], key: str, value: Any) -> None:
     """Give the dotted key this value."""
-    *blocks, name = key.split(".")
-    for block in blocks:
-        values = values[block]
-    values[name] = value
+    values |= changed(values, {key: value})
 
 
 def remove(values: dict[str, Any], key: str) -> None:

@@ -22,6 +22,7 @@ from stages.fetch.simulated.candles import simulate
 from stages.label.rows import label_candles
 from stages.params import Params, check_params, read_params
 from tools import markdown
+from tools.settings import changed
 
 REFERENCE = ("volatility", "har_hour_of_week")
 TOGETHER = "all, as the stage does"
@@ -69,8 +70,7 @@ def table(times: dict[str, dict[str, float]]) -> str:
 
 def main() -> None:
     """Print the table."""
-    values, candles = read_params(), market(FIVE_YEARS)
-    params = check_params(values | {"fetch": values["fetch"] | {"timeframe": "1h"}})
+    params, candles = check_params(changed(read_params(), {"fetch.timeframe": "1h"})), market(FIVE_YEARS)
     times = {task: time_task(candles, params.model_copy(update={"task": task})) for task in TASKS}
     print(table(times))
 

@@ -25,6 +25,7 @@ from stages.common.task import TASKS
 from stages.params import read_params
 from tools import markdown
 from tools.commands import finished, reason
+from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
 
@@ -99,25 +100,14 @@ def reproduce(folder: Path, variables: dict[str, str]) -> Hashes:
     hashes: Hashes = {}
     first = next(iter(TASKS))
     for task in TASKS:
-        (folder / "params.yaml").write_text(json.dumps(tiny_params(task)), encoding="utf-8")
+        values = changed(read_params(str(ROOT / "params.yaml")), TINY | {"task": task})
+        (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
         for stage in declared:
             if task == first or "task" in declared[stage]["params"]:
                 run_stage(stage, folder, environment | variables)
                 hashes[f"{task} {stage}"] = hashes_of(folder, outputs(declared[stage]))
         shutil.copy(folder / "results/metrics.json", folder / f"{task}.json")
     return hashes
-
-
-def tiny_params(task: str) -> dict[str, Any]:
-    """params.yaml's settings, for that task and the tiny market."""
-    values = read_params(str(ROOT / "params.yaml"))
-    for key, value in (TINY | {"task": task}).items():
-        *blocks, last = key.split(".")
-        block = values
-        for name in blocks:
-            block = block[name]
-        block[last] = value
-    return values
 
 
 def run_stage(stage: str, folder: Path, environment: dict[str, str]) -> None:

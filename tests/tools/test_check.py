@@ -13,6 +13,7 @@ import yaml
 from stages.common.errors import InputError
 from stages.common.task import TASKS
 from tools.check import HOPELESS, check_memory, main
+from tools.settings import changed
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,13 +62,8 @@ def test_the_committed_parameters_pass(tmp_path):
 def test_a_bad_setting_is_one_line(tmp_path, key, value, words):
     """The line names the setting, the rule and what arrived, and the exit status is 1."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    *blocks, last = key.split(".")
-    block = values
-    for name in blocks:
-        block = block[name]
-    block[last] = value
     path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    path.write_text(yaml.safe_dump(changed(values, {key: value})), encoding="utf-8")
 
     result = check(path)
 
