@@ -7,14 +7,13 @@ results; and `short`, where the test is too short for verdicts. docs/metrics.md 
 """
 
 import argparse
-import csv
-import io
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pandas as pd
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 
@@ -31,6 +30,7 @@ FIGURES = [
     *("skill_pct", "skill_lo", "skill_hi", "edge_pct", "edge_lo", "edge_hi", "net_sharpe"),
 ]
 NAME = "experiment"
+WORDS = ("of", "task")  # columns that begin at their left
 HEADER = ["task", "signal", "edge", "skill % [90 %]", "edge % [90 %]", "Sharpe"]
 
 Cells = list[str]
@@ -53,6 +53,10 @@ class Row:
     def task(self) -> str:
         """What was asked."""
         return str(self.settings.get("task", ""))
+
+    def cell(self, key: str) -> str:
+        """A setting as it is shown; nothing where the row hasn't got it."""
+        return shown(self.settings[key]) if key in self.settings else ""
 
 
 def main() -> None:
@@ -123,17 +127,15 @@ def differing(rows: Sequence[Row]) -> list[str]:
     return [key for key, found in values.items() if len(found) > 1 and key != "task"]
 
 
-def cells(rows: Sequence[Row], keys: Sequence[str]) -> tuple[Cells, list[Cells]]:
-    """A header, and of each row name, task, figures and settings; its commit, if they are of several."""
+def columns_of(rows: Sequence[Row], keys: Sequence[str]) -> dict[str, Cells]:
+    """Of each row name, task, figures and these settings, and its commit if they are of several."""
     several = len({row.parent for row in rows if row.parent}) > 1
-    body = [
-        [
-            *[row.name, *[row.parent] * several, row.task, *figures_of(row)],
-            *(shown(row.settings[key]) if key in row.settings else "" for key in keys),
-        ]
+    header = [NAME, *["of"] * several, *HEADER, *keys]
+    lines = (
+        [row.name, *[row.parent] * several, row.task, *figures_of(row), *map(row.cell, keys)]
         for row in rows
-    ]
-    return [NAME, *["of"] * several, *HEADER, *keys], body
+    )
+    return dict(zip(header, map(list, zip(*lines, strict=True)), strict=True))
 
 
 def figures_of(row: Row) -> Cells:
@@ -151,31 +153,33 @@ def figures_of(row: Row) -> Cells:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """The table as Markdown."""
-    header, body = cells(rows, differing(rows))
-    return markdown.table(header, body) + "\n"
+    columns = columns_of(rows, differing(rows))
+    return markdown.table(list(columns), zip(*columns.values(), strict=True)) + "\n"
 
 
 def as_csv(rows: Sequence[Row]) -> str:
     """The table as CSV, with the figures as results/metrics.json has them."""
     keys = differing(rows)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([NAME, "parent", "state", "task", *FIGURES, *keys])
-    for row in rows:
-        figures = [row.figures.get(key, "") for key in FIGURES]
-        settings = [shown(row.settings[key]) if key in row.settings else "" for key in keys]
-        writer.writerow([row.name, row.parent, row.state, row.task, *figures, *settings])
-    return text.getvalue()
+    lines = [
+        [
+            *(row.name, row.parent, row.state, row.task),
+            *(row.figures.get(key, "") for key in FIGURES),
+            *map(row.cell, keys),
+        ]
+        for row in rows
+    ]
+    table = pd.DataFrame(lines, columns=[NAME, "parent", "state", "task", *FIGURES, *keys], dtype=object)
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 def as_text(rows: Sequence[Row]) -> str:
     """The table in lines of at most WIDTH: settings that don't fit beside the rows stand below each."""
-    keys = differing(rows)
-    names = short_names(keys)
-    beside = fitting(rows, keys, names)
-    below = {key: names[key] for key in keys if key not in beside}
-    header, body = cells(rows, beside)
-    head, *lines = aligned([names.get(name, name) for name in header], body)
+    names = short_names(differing(rows))
+    columns = {names.get(key, key): cells for key, cells in columns_of(rows, list(names)).items()}
+    sizes = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
+    beside = fitting(sizes, list(names.values()))
+    below = {key: name for key, name in names.items() if name not in beside}
+    head, *lines = aligned({name: cells for name, cells in columns.items() if name in beside}, sizes)
     text = "".join(line + settings_below(row, below) for line, row in zip(lines, rows, strict=True))
     if {row.name for row in rows} <= {WORKSPACE, "HEAD"}:
         text += "No experiments yet; `dvc exp run -S task=volatility` makes one.\n"
@@ -185,47 +189,37 @@ def as_text(rows: Sequence[Row]) -> str:
 def short_names(keys: Sequence[str]) -> dict[str, str]:
     """Each setting's name within its block, where no other has the same."""
     within = {key: key.rpartition(".")[2] for key in keys}
-    count = Counter([*within.values(), *HEADER])
+    count = Counter([*within.values(), NAME, "of", *HEADER])
     return {key: name if count[name] == 1 else key for key, name in within.items()}
 
 
-def fitting(rows: Sequence[Row], keys: Sequence[str], names: Mapping[str, str]) -> Cells:
-    """The settings that have room beside the rows, as many as may be; in their order."""
-    enough = min(SHORTEST_NAME, max(len(name) for name in [NAME, *(row.name for row in rows)]))
-    chosen: Cells = []
-    for key in sorted(keys, key=lambda key: max(map(len, column_of(rows, key, names)))):
-        header, body = cells(rows, [*chosen, key])
-        if room_for_names([names.get(name, name) for name in header], body) >= enough:
-            chosen.append(key)
-    return [key for key in keys if key in chosen]
+def fitting(sizes: Mapping[str, int], settings: Cells) -> Cells:
+    """The columns that have room beside the names: of `settings` the narrowest, as many as may be."""
+    chosen = [name for name in sizes if name not in settings]
+    for name in sorted(settings, key=lambda name: sizes[name]):
+        if room_for_names(sizes, [*chosen, name]) >= min(SHORTEST_NAME, sizes[NAME]):
+            chosen.append(name)
+    return chosen
 
 
-def column_of(rows: Sequence[Row], key: str, names: Mapping[str, str]) -> Cells:
-    """A setting's name, and what each row has of it."""
-    return [names[key], *(shown(row.settings[key]) for row in rows if key in row.settings)]
-
-
-def room_for_names(header: Cells, body: Sequence[Cells]) -> int:
+def room_for_names(sizes: Mapping[str, int], columns: Iterable[str]) -> int:
     """What the other columns leave of WIDTH for the names."""
-    others = zip(*(line[1:] for line in [header, *body]), strict=True)
-    return WIDTH - sum(len(GAP) + max(map(len, column)) for column in others)
+    return WIDTH - sum(len(GAP) + sizes[name] for name in columns if name != NAME)
 
 
-def aligned(header: Cells, body: Sequence[Cells]) -> list[str]:
+def aligned(columns: Mapping[str, Cells], sizes: Mapping[str, int]) -> Cells:
     """Lines of equal columns, the header first; a name that is too long goes on below."""
-    room = max(room_for_names(header, body), 1)
-    lines = [header, *body]
-    names = [textwrap.wrap(line[0], room) or [""] for line in lines]
+    room = max(room_for_names(sizes, columns), 1)
+    names = [textwrap.wrap(name, room) or [""] for name in [NAME, *columns[NAME]]]
     width = max(len(part) for parts in names for part in parts)
-    columns = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    n_left = header.index("task") + 1
+    padded = [
+        [cell.ljust(sizes[name]) if name in WORDS else cell.rjust(sizes[name]) for cell in [name, *cells]]
+        for name, cells in columns.items()
+        if name != NAME
+    ]
     text = []
-    for parts, line in zip(names, lines, strict=True):
-        padded = [
-            cell.ljust(size) if k < n_left else cell.rjust(size)
-            for k, (cell, size) in enumerate(zip(line, columns, strict=True))
-        ]
-        first = GAP.join([parts[0].ljust(width), *padded[1:]])
+    for parts, others in zip(names, zip(*padded, strict=True), strict=True):
+        first = GAP.join([parts[0].ljust(width), *others])
         text.append("".join(f"{part.rstrip()}\n" for part in [first, *parts[1:]]))
     return text
 
