@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from tools.controls.market import Values
+from tools.controls.market import Market, Values
 from tools.controls.plan import Line
-from tools.controls.runs import ControlRun, EqualRun, Figures, MarketRun, run_values
+from tools.controls.runs import ControlRun, Figures, run_values
 
 DRAWS = 10  # of two equal forecasts, for each seed of a market: they cost next to nothing
 
@@ -21,15 +21,12 @@ class Job(NamedTuple):
 
 def make_jobs(lines: Iterable[Line], n_seeds: int) -> list[Job]:
     """Each run of the lines once a seed, seed by seed; those that cost next to nothing last."""
-    runs = list(dict.fromkeys(line.run for line in lines))
-    markets = list(dict.fromkeys(run.market for run in runs if isinstance(run, MarketRun)))
-    groups = [
-        tuple(run for run in runs if isinstance(run, MarketRun) and run.market == market)
-        for market in markets
-    ]
-    jobs = [Job(group, seed) for seed in range(1, n_seeds + 1) for group in groups]
-    equal = tuple(run for run in runs if isinstance(run, EqualRun))
-    return jobs + [Job(equal, seed) for seed in range(1, DRAWS * n_seeds + 1) if equal]
+    groups: dict[Market | None, list[ControlRun]] = {}
+    for run in dict.fromkeys(line.run for line in lines):
+        groups.setdefault(run.market, []).append(run)
+    equal = groups.pop(None, [])
+    jobs = [Job(tuple(group), seed) for seed in range(1, n_seeds + 1) for group in groups.values()]
+    return jobs + [Job(tuple(equal), seed) for seed in range(1, DRAWS * n_seeds + 1) if equal]
 
 
 def key(run: ControlRun, seed: int, values: Values) -> str:

@@ -12,12 +12,15 @@ from stages.common.task import TASKS
 from tools.controls.market import Market
 from tools.controls.runs import ControlRun, EqualRun, Figures, MarketRun
 
-DRIFTS = (0.05, 0.1, 0.2, 0.3, 0.4)
-MEMORIES = (0.05, 0.1, 0.15, 0.25, 1.0)
+# Past returns foretell a part of the next, more and more; variance remembers more and more.
+PREDICTABLE = {f"drift_signal {drift}": Market(drift_signal=drift) for drift in (0.05, 0.1, 0.2, 0.3, 0.4)}
+REMEMBERING = {
+    f"volatility_memory {memory}": Market(volatility_memory=memory)
+    for memory in (0.05, 0.1, 0.15, 0.25, 1.0)
+}
 ERROR_MEMORIES = {"a day": 24, "a week": 168, "a month": 720}
-VISIBLE = (
-    4.0  # half-widths of its interval, of the oracle's skill: from here on the network must see it too
-)
+# Half-widths of its interval, of the oracle's skill: from here on the network must see it too.
+VISIBLE = 4.0
 
 Figure = Callable[[Figures], float]
 
@@ -134,7 +137,10 @@ def equal_forecasts_lines() -> list[Line]:
 
 
 def planted_lines(control: str, task: str, markets: dict[str, Market]) -> list[Line]:
-    """The curve of detection, beside what an oracle sees that knows what was planted."""
+    """The curve of detection, beside what an oracle sees that knows what was planted.
+
+    It must be found where it is large enough to be seen.
+    """
     lines = []
     for setting, market in markets.items():
         network, oracle = (MarketRun(market, task, model) for model in ("network", "oracle"))
@@ -143,18 +149,6 @@ def planted_lines(control: str, task: str, markets: dict[str, Market]) -> list[L
             Line(control, setting, "oracle, signal 1", oracle, signal, share),
         ]
     return lines
-
-
-def planted_direction_lines() -> list[Line]:
-    """Past returns foretell a part of the next: it must be found where it is large enough to be seen."""
-    markets = {f"drift_signal {drift}": Market(drift_signal=drift) for drift in DRIFTS}
-    return planted_lines("planted_direction", "direction", markets)
-
-
-def planted_memory_lines() -> list[Line]:
-    """Variance remembers more and more: it must be found where it is large enough to be seen."""
-    markets = {f"volatility_memory {memory}": Market(volatility_memory=memory) for memory in MEMORIES}
-    return planted_lines("planted_memory", "volatility", markets)
 
 
 def regime_shift_lines() -> list[Line]:
@@ -173,7 +167,7 @@ CONTROLS: dict[str, list[Line]] = {
     "null": null_lines(),
     "changing_volatility": changing_volatility_lines(),
     "equal_forecasts": equal_forecasts_lines(),
-    "planted_direction": planted_direction_lines(),
-    "planted_memory": planted_memory_lines(),
+    "planted_direction": planted_lines("planted_direction", "direction", PREDICTABLE),
+    "planted_memory": planted_lines("planted_memory", "volatility", REMEMBERING),
     "regime_shift": regime_shift_lines(),
 }

@@ -1,7 +1,8 @@
 """What is measured on each seed: a market's verdicts, or the test of two forecasts that are equally bad."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,10 +41,12 @@ class MarketRun(NamedTuple):
     model: str
 
 
-class EqualRun(NamedTuple):
-    """Two forecasts that are equally bad, whose errors last for `memory_hours`."""
+@dataclass(frozen=True)
+class EqualRun:
+    """Two forecasts that are equally bad, whose errors last for `memory_hours`; of no market."""
 
     memory_hours: int
+    market: ClassVar[None] = None
 
 
 ControlRun = MarketRun | EqualRun
@@ -51,7 +54,7 @@ ControlRun = MarketRun | EqualRun
 
 def run_values(run: ControlRun, values: Values) -> Values:
     """params.yaml as the run has it."""
-    return control_values(values, run.market.years if isinstance(run, MarketRun) else 3)
+    return control_values(values, run.market.years if run.market else 3)
 
 
 def measure(runs: Sequence[ControlRun], seed: int, values: Values) -> list[Figures]:

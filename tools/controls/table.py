@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from tools import markdown
-from tools.controls.plan import VISIBLE, Estimate, Line, Rule
+from tools.controls.plan import VISIBLE, Estimate, Line
 from tools.controls.runs import ControlRun, Figures
 
 Results = Mapping[ControlRun, Sequence[Figures]]
 
 HEADER = ["control", "setting", "what is counted", "runs", "result [95 % interval]", "must be", "holds"]
+BROKEN = "**no**"  # in place of `yes`
 
 PAGE = """\
 # Controls
@@ -55,37 +56,23 @@ def table(lines: Sequence[Line], results: Results) -> str:
 
 
 def row(line: Line, results: Results) -> list[str]:
-    """The cells of a line."""
-    estimate, rule = estimate_of(line, results), rule_of(line, results)
-    setting = line.setting
+    """The cells of a line; nothing must be where even the oracle sees too little."""
+    estimate = line.estimate(np.array([line.figure(figures) for figures in results[line.run]]))
+    setting, rule = line.setting, line.rule
     if line.oracle is not None:
-        setting += f" (oracle: {visibility(results[line.oracle]):.1f} half-widths)"
+        seen = visibility(results[line.oracle])
+        setting += f" (oracle: {seen:.1f} half-widths)"
+        rule = rule if seen >= VISIBLE else None
     must, holds = "-", "-"
     if rule is not None:
-        must, holds = rule.text, "yes" if rule.holds(estimate) else "**no**"
+        must, holds = rule.text, "yes" if rule.holds(estimate) else BROKEN
     n_runs = str(len(results[line.run]))
     return [line.control, setting, line.counted, n_runs, in_percent(estimate), must, holds]
 
 
-def estimate_of(line: Line, results: Results) -> Estimate:
-    """The line's share or mean over its runs."""
-    return line.estimate(np.array([line.figure(figures) for figures in results[line.run]]))
-
-
-def rule_of(line: Line, results: Results) -> Rule | None:
-    """What must be; nothing where even the oracle sees too little."""
-    seen = line.oracle is None or visibility(results[line.oracle]) >= VISIBLE
-    return line.rule if seen else None
-
-
 def n_broken(lines: Sequence[Line], results: Results) -> int:
     """How many lines that have results are not as they must be."""
-    measured = [line for line in lines if results.get(line.run)]
-    rules = [rule_of(line, results) for line in measured]
-    return sum(
-        rule is not None and not rule.holds(estimate_of(line, results))
-        for line, rule in zip(measured, rules, strict=True)
-    )
+    return sum(row(line, results)[-1] == BROKEN for line in lines if results.get(line.run))
 
 
 def visibility(of_oracle: Iterable[Figures]) -> float:
