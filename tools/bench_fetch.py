@@ -22,11 +22,11 @@ import pandas as pd
 
 from stages.common.cache import VARIABLE
 from stages.common.errors import run
-from stages.fetch.exchange.candles import fetch_candles
+from stages.fetch import stage
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.params import FetchParams
 from stages.params import read_params
-from tools.exchange_server import Answer, ExchangeServer, Query
+from tools.exchange_server import Answer, Query, serve
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SECONDS_TO_ANSWER = 0.2
@@ -40,8 +40,8 @@ def serve_slowly(pipe: Connection) -> None:
     open_time = pd.date_range(START, END, freq="min", inclusive="left", unit="ms")
     table = pd.DataFrame({"open_time": open_time} | dict.fromkeys(["open", "high", "low", "close"], 1.0))
     table["volume"] = np.arange(len(table), dtype="float64")
-    with ExchangeServer(dict.fromkeys(SYMBOLS, table), "1m") as server:
-        came: list[float] = []
+    came: list[float] = []
+    with serve(dict.fromkeys(SYMBOLS, table), "1m") as server:
 
         def klines(query: Query) -> Answer:
             came.append(perf_counter())
@@ -49,10 +49,8 @@ def serve_slowly(pipe: Connection) -> None:
 
         server.klines = klines
         pipe.send(server.config)
-        server.timeout = 0.1
-        while not pipe.poll():
-            server.handle_request()
-        pipe.send(came)
+        pipe.recv()
+    pipe.send(came)
 
 
 @contextmanager
@@ -94,7 +92,7 @@ def fetch() -> float:
         "end": END.isoformat(),
     }
     begin = perf_counter()
-    tables = fetch_candles(FetchParams.model_validate(settings))
+    tables = stage.fetch(FetchParams.model_validate(settings)).candles
     return sum(len(table) for table in tables.values()) / (perf_counter() - begin)
 
 
