@@ -12,17 +12,19 @@ import pandas as pd
 from scipy.special import gamma
 from scipy.stats import kurtosis
 
-from stages.baseline import volatility
-from stages.baseline.rows import make_rows
+from stages.baseline.sizing import SIZING
+from stages.baseline.stage import baseline
+from stages.baseline.volatility import BASELINES
 from stages.common import bars
 from stages.common.arrays import Floats
 from stages.common.errors import InputError, run
 from stages.common.task import qlike
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
-from stages.label.rows import label_candles
-from stages.params import load_params
+from stages.label.stage import label
+from stages.params import check_params, read_params
 from tools import markdown
+from tools.settings import changed
 
 HOUR = pd.Timedelta(hours=1)
 HOURS_A_YEAR = 365.25 * 24
@@ -31,6 +33,7 @@ SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SEEDS = [1, 2, 3]
 
 DEFAULTS = "stages/evaluate/defaults.yaml"  # params.yaml may hold an experiment's settings
+HAR = "har_hour_of_week"
 RANGE_FLOOR = 1e-4  # of the close: some bars have no range, and no logarithm
 
 
@@ -175,24 +178,18 @@ def volatility_skill_pct(candles: pd.DataFrame) -> float:
     """QLIKE skill of log-HAR with hours of the week over the benchmark, in percent.
 
     Both as `label` and `baseline` make them by default, for the task volatility, on the rows that both
-    forecast.
+    forecast; how folds are cut doesn't matter.
     """
-    params = load_params(DEFAULTS).model_copy(update={"task": "volatility"})
-    labels, _ = label_candles(candles, params.task, HOUR, params.label, params.split)
-    rows = make_rows(candles, labels, HOUR, params.split.bridge_bars, params.label.horizon)
-    y, benchmark, har = (
-        rows["y"].to_numpy(),
-        *(
-            forecast(rows, params.baseline)
-            for forecast in (volatility.benchmark, volatility.har_hour_of_week)
-        ),
-    )
-    known = np.isfinite(y) & np.isfinite(benchmark) & np.isfinite(har)
-    losses = [qlike(y[known], np.log(forecast[known])).mean() for forecast in (har, benchmark)]
-    return float(100 * (1 - losses[0] / losses[1]))
+    params = check_params(changed(read_params(DEFAULTS), {"task": "volatility", "split.scheme": "holdout"}))
+    market = {"candles": candles}
+    labels = label(market, params).labels
+    forecasts = baseline(market, labels, params, skip=(BASELINES | SIZING).keys() - {HAR, "benchmark"})
+    rows = forecasts["candles"].assign(y=labels["candles"]["y"]).dropna()
+    y, har, benchmark = rows[["y", HAR, "benchmark"]].to_numpy().T
+    return float(100 * (1 - qlike(y, np.log(har)).mean() / qlike(y, np.log(benchmark)).mean()))
 
 
-def simulated(seed: int) -> dict[str, float]:
+def facts_of(seed: int) -> dict[str, float]:
     """Every fact of the simulated market of that seed, nothing planted, whatever params.yaml says."""
     settings = SimulatedParams(seed=seed, drift_signal=0.0, volatility_memory=1.0)
     return measure_pair(*(simulate(symbol, OPEN_TIME, 60, settings) for symbol in SYMBOLS))
@@ -229,7 +226,7 @@ def main() -> None:
         columns["measured"] = measure_pair(read_candles(paths.candles), read_candles(paths.other))
     elif paths.candles:
         columns["measured"] = measure(read_candles(paths.candles))
-    print(table(columns | {f"seed {seed}": simulated(seed) for seed in SEEDS}))
+    print(table(columns | {f"seed {seed}": facts_of(seed) for seed in SEEDS}))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "stylised-facts.md"
 @pytest.fixture(scope="module")
 def markets():
     """Facts of the simulated markets in the table, a column each."""
-    return {f"seed {seed}": stylised_facts.simulated(seed) for seed in stylised_facts.SEEDS}
+    return {f"seed {seed}": stylised_facts.facts_of(seed) for seed in stylised_facts.SEEDS}
 
 
 def hourly_returns(n_days: int, seed: int = 1) -> pd.Series:
