@@ -85,18 +85,21 @@ def branch_left() -> str | None:
 
     None where git is on a branch, or whoever has left it did so by himself.
     """
-    if not was_left() or not succeeds("git", "rev-parse", "-q", "--verify", "@{-1}"):
+    began = commit_at(BEGAN_AT)
+    if not was_left() or commit_at("@{-1}") != began or not is_where_a_run_was(began):
         return None
-    began = output_of("git", "rev-parse", BEGAN_AT).strip()
-    branch = output_of("git", "rev-parse", "--symbolic-full-name", "@{-1}").strip()
-    is_left = branch and output_of("git", "rev-parse", branch).strip() == began
-    return branch if is_left and is_where_a_run_was(began) else None
+    return output_of("git", "rev-parse", "--symbolic-full-name", "@{-1}").strip() or None
 
 
 def was_left() -> bool:
     """Whether git is on no branch, and a run that was killed may have left it so."""
-    on_branch = succeeds("git", "symbolic-ref", "-q", "HEAD")
-    return not on_branch and succeeds("git", "rev-parse", "-q", "--verify", BEGAN_AT)
+    on_branch = finished("git", "symbolic-ref", "-q", "HEAD").stdout
+    return not on_branch and bool(commit_at(BEGAN_AT))
+
+
+def commit_at(name: str) -> str:
+    """The commit that has this name; nothing where none has it."""
+    return finished("git", "rev-parse", "-q", "--verify", name).stdout.strip()
 
 
 def is_where_a_run_was(began: str) -> bool:
@@ -171,11 +174,6 @@ def show(*command: str) -> None:
     """Run a command that says itself what it does. Raises InputError where it fails."""
     if subprocess.run(command, check=False).returncode:  # noqa: S603
         raise InputError(f"`{' '.join(command)}` must succeed; received an error, which it has told.")
-
-
-def succeeds(*command: str) -> bool:
-    """Whether a command that asks something says yes."""
-    return finished(*command).returncode == 0
 
 
 if __name__ == "__main__":

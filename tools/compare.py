@@ -55,23 +55,20 @@ def start_of_branch(base: str) -> str:
 
 def summary(base: str, before: str, after: str, params: str, metrics: str) -> str:
     """The page; `before` and `after` are the two verdicts, `params` and `metrics` DVC's tables."""
-    return "\n".join(
-        [
-            "## Verdict",
-            "",
-            f"- {base}: {before}",
-            f"- this change: {after}",
-            "",
-            "## Parameters",
-            "",
-            params.strip() or "No parameter differs.",
-            "",
-            "## Metrics",
-            "",
-            metrics.strip() or "No metric differs.",
-            "",
-        ]
-    )
+    return f"""\
+## Verdict
+
+- {base}: {before}
+- this change: {after}
+
+## Parameters
+
+{params.strip() or "No parameter differs."}
+
+## Metrics
+
+{metrics.strip() or "No metric differs."}
+"""
 
 
 def verdict(revision: str, text: str) -> str:
