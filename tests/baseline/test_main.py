@@ -2,7 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
 from stages.baseline.__main__ import main
@@ -10,9 +9,8 @@ from stages.baseline.params import BaselineParams
 from stages.baseline.stage import baseline, forecasters
 from stages.common.errors import InputError
 from stages.common.tables import read_tables, write_table
-from stages.params import load_params
-
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+from stages.params import load_params, read_params
+from tests.settings import SHIPPED, write_params
 
 
 @pytest.fixture
@@ -29,11 +27,8 @@ def project(tmp_path, monkeypatch, candles, labels):
     write_table("data/labels/BTC-USDT.parquet", labels)
 
     def configure(min_bars: int = 200) -> None:
-        values = yaml.safe_load(PARAMS.read_text())
-        values["task"] = "volatility"
-        values["baseline"] = {"refit_bars": 50, "min_bars": min_bars, "window_bars": max(400, min_bars)}
-        values["baseline"]["slow_refit_bars"] = 300
-        Path("params.yaml").write_text(yaml.safe_dump(values))
+        bars = {"refit_bars": 50, "min_bars": min_bars, "window_bars": max(400, min_bars)}
+        write_params({"task": "volatility", "baseline": bars | {"slow_refit_bars": 300}})
 
     configure()
     return configure
@@ -116,6 +111,6 @@ def test_too_few_rows_are_refused_and_nothing_is_changed(project):
 
 def test_settings_fit_the_stage(params):
     """The settings in params.yaml are sound."""
-    values = yaml.safe_load(PARAMS.read_text())["baseline"]
+    values = read_params(str(SHIPPED))["baseline"]
 
     assert BaselineParams(**values).window_bars >= params.window_bars

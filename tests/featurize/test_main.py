@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
@@ -10,17 +9,15 @@ from stages.common.tables import read_table, write_table
 from stages.featurize.__main__ import main
 from stages.featurize.groups import make_features
 from stages.params import load_params
+from tests.settings import write_params
 
-ROOT = Path(__file__).parents[2]
 COINS = ["BTC-USDT", "ETH-USDT"]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, make_candles) -> Path:
     """A working folder with candles of two symbols and params.yaml with short windows."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["featurize"]["windows"] = [1, 4, 24]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_params({"featurize.windows": [1, 4, 24]}, tmp_path)
     for seed, symbol in enumerate(COINS):
         write_table(tmp_path / f"data/candles/{symbol}.parquet", make_candles(200, seed=seed))
     monkeypatch.chdir(tmp_path)

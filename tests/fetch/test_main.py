@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
 from stages.common.tables import read_tables
 from stages.fetch.__main__ import main
-from stages.params import load_params, read_params
+from stages.params import load_params
+from tests import settings
 from tests.fetch.conftest import ROOT, fetch_settings
 from tools.exchange_server import ExchangeServer
 
@@ -30,8 +30,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_params(**changes: Any) -> None:
     """params.yaml with other settings of fetch, in this folder."""
-    values = {**read_params(str(ROOT / "params.yaml")), "fetch": fetch_settings(**changes)}
-    Path("params.yaml").write_text(yaml.safe_dump(values))
+    settings.write_params({"fetch": fetch_settings(**changes)})
 
 
 def written() -> dict[str, bytes]:

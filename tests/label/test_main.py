@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
 from stages.common.tables import read_table, read_tables, write_table
 from stages.common.task import TASKS
+from stages.evaluate.subject import flat
 from stages.label.__main__ import main
 from stages.params import load_params
+from tests import settings
 from tests.conftest import random_candles
 from tests.questions import other_settings
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
 SMALL: dict[str, dict[str, Any]] = {
     "featurize": {"groups": ["clock"]},
     "train": {"window": 10},
@@ -28,11 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def write_params(**changes: Any) -> None:
     """params.yaml as shipped, with small numbers of bars and the changes given, section by section."""
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    for change in (SMALL, changes):
-        for section, settings in change.items():
-            values[section] = values[section] | settings if isinstance(settings, dict) else settings
-    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    settings.write_params({**flat(SMALL), **flat(changes)})
 
 
 def labels_as_bytes() -> dict[str, bytes]:
@@ -143,14 +139,14 @@ def refusal() -> str:
     return str(caught.value)
 
 
-def flat(candles: pd.DataFrame) -> pd.DataFrame:
+def still(candles: pd.DataFrame) -> pd.DataFrame:
     """The candles of a market that stands still."""
     return candles.assign(**dict.fromkeys(["open", "high", "low", "close"], 5.0))
 
 
 def test_a_refusal_says_what_the_rows_were_lost_to():
     """Warm-up and horizon always cost a few; here a market stands still, and there none has weekends."""
-    write_table("data/candles/BTC-USDT.parquet", flat(random_candles(400)))
+    write_table("data/candles/BTC-USDT.parquet", still(random_candles(400)))
     assert refusal() == (
         "split.warmup_bars and label.horizon must leave each symbol rows; received 40 and 6, while of "
         "BTC-USDT's 400 candles 40 come within split.warmup_bars of a gap or of the first candle, 6 have "

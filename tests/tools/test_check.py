@@ -8,12 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from stages.common.errors import InputError
 from stages.common.task import TASKS
+from tests.settings import write_params
 from tools.check import HOPELESS, check_memory, main
-from tools.settings import changed
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,11 +60,7 @@ def test_the_committed_parameters_pass(tmp_path):
 )
 def test_a_bad_setting_is_one_line(tmp_path, key, value, words):
     """The line names the setting, the rule and what arrived, and the exit status is 1."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(changed(values, {key: value})), encoding="utf-8")
-
-    result = check(path)
+    result = check(write_params({key: value}, tmp_path))
 
     assert result.returncode == 1
     assert result.stdout == ""
@@ -83,12 +78,7 @@ def test_a_bad_setting_is_one_line(tmp_path, key, value, words):
 )
 def test_a_source_without_the_candles_is_one_line(tmp_path, settings, words):
     """A missing file or an unknown exchange is found before DVC deletes the old candles."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["fetch"] |= settings
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(values), encoding="utf-8")
-
-    result = check(path)
+    result = check(write_params({f"fetch.{key}": value for key, value in settings.items()}, tmp_path))
 
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1

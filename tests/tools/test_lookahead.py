@@ -5,17 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.featurize.groups import make_features
 from stages.featurize.params import FeaturizeParams
 from stages.featurize.stage import featurize
+from tests.settings import write_params
 from tools import lookahead
 from tools.lookahead import check, choose_cuts, without_future
 
-ROOT = Path(__file__).parents[2]
 HOUR = pd.Timedelta(hours=1)
 PRICES = ["open", "high", "low", "close"]
 PARAMS = FeaturizeParams.model_validate(
@@ -194,9 +193,7 @@ def test_nothing_to_cut_is_refused(make_candles):
 @pytest.fixture
 def market(tmp_path, monkeypatch, make_candles) -> Path:
     """A working folder with candles of two symbols and params.yaml with short windows."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    values["featurize"]["windows"] = [1, 4, 24]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_params({"featurize.windows": [1, 4, 24]}, tmp_path)
     for seed, symbol in enumerate(["BTC-USDT", "ETH-USDT"]):
         write_table(tmp_path / f"data/candles/{symbol}.parquet", make_candles(120, seed, [80, 90]))
     monkeypatch.chdir(tmp_path)

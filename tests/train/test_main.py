@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from pandas.testing import assert_frame_equal
 
 from stages.common.environment import ENVIRONMENT_FILE
@@ -19,22 +18,14 @@ from stages.train.params import TrainParams
 from stages.train.rows import make_fold, predictions
 from stages.train.stage import labelled_rows
 from stages.train.windows import stack_features
+from tests.settings import write_params
 from tests.train.conftest import tiny_params, tiny_rows, tiny_spans, tiny_table
 
 # Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
 SYMBOLS = ["BTC-USDT", "ETH-USDT"]
 SETTINGS = tiny_params(network="lstm", dropout=0.2, epochs=1, class_weights="balanced", seeds=[1, 2])
-
-
-def write_params(params: TrainParams) -> None:
-    """params.yaml as shipped, but for the block of train."""
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    Path("params.yaml").write_text(
-        yaml.safe_dump(values | {"train": params.model_dump()}), encoding="utf-8"
-    )
 
 
 def outputs() -> dict[str, bytes]:
@@ -59,7 +50,7 @@ def rows_of(features: Tables) -> pd.DataFrame:
 def market(tmp_path, monkeypatch) -> None:
     """A folder of its own with the tables of two symbols, as the earlier stages leave them."""
     monkeypatch.chdir(tmp_path)
-    write_params(SETTINGS)
+    write_params({"train": SETTINGS.model_dump()})
     rows, spans = tiny_rows("direction", 2.0), tiny_spans(tiny_rows("direction", 2.0))
     for symbol, table in zip(SYMBOLS, [tiny_table(), tiny_table()[::-1]], strict=True):
         features = rows[["close_time"]].join(pd.DataFrame(table, columns=["a", "b", "c"]))

@@ -8,16 +8,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 from stages.common.errors import InputError
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.exchange.pages import Span
 from stages.fetch.exchange.retries import ask
 from stages.fetch.exchange.transfer import holds_rows
-from stages.params import read_params
+from tests import settings
 from tests.conftest import random_candles
-from tests.fetch.conftest import ROOT, fetch_settings
+from tests.fetch.conftest import fetch_settings
 from tools.exchange_server import Answer, ExchangeServer, as_json, serve
 
 N_BARS = 50_000
@@ -92,9 +91,7 @@ def server(long_market: pd.DataFrame) -> Iterator[ExchangeServer]:
 
 def write_params(folder: Path) -> None:
     """params.yaml that fetches the whole market from the exchange, into a folder."""
-    settings: dict[str, Any] = fetch_settings(source="exchange", start=START, end=END)
-    values = {**read_params(str(ROOT / "params.yaml")), "fetch": settings}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    settings.write_params({"fetch": fetch_settings(source="exchange", start=START, end=END)}, folder)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
