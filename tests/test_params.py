@@ -8,6 +8,7 @@ import yaml
 from stages.common.errors import InputError
 from stages.common.task import TASKS
 from stages.params import Params, check_params, check_unchanged, load_params, noted, read_params
+from tests.refusals import refusal_of
 from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
@@ -34,11 +35,7 @@ def remove(values: dict[str, Any], key: str) -> None:
 
 def refusal(values: dict[str, Any]) -> str:
     """What check_params says against these values: one line."""
-    with pytest.raises(InputError) as caught:
-        check_params(values)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+    return refusal_of(lambda: check_params(values))
 
 
 def test_the_default_settings_are_sound(values):

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from stages.common.bars import bar_length
-from stages.common.errors import InputError
 from stages.fetch.clean import COLUMNS, N_SHOWN, ON_GRID, OTHER_STEPS, PRICES, clean, jumps
 from stages.fetch.grid import gaps, phase_of
 from stages.fetch.params import JUMP, FetchParams
 from tests.conftest import MakeCandles, random_candles
 from tests.fetch.conftest import MakeParams, changed, fetch_settings
+from tests.refusals import refusal_of
 
 SYMBOL = "BTC/USDT"
 HOUR = pd.Timedelta("1h")
@@ -49,10 +49,7 @@ def without(candles: pd.DataFrame, *rows: int) -> pd.DataFrame:
 
 def refusal(candles: pd.DataFrame, params: FetchParams = WEEK) -> str:
     """What `clean` says to these candles."""
-    with pytest.raises(InputError) as caught:
-        clean(candles, SYMBOL, params)
-    message = str(caught.value)
-    assert "\n" not in message
+    message = refusal_of(lambda: clean(candles, SYMBOL, params))
     assert SYMBOL in message
     return message
 

@@ -3,16 +3,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.common.errors import InputError
 from stages.params import check_params, read_params
 from tests.fetch.conftest import MakeParams, fetch_settings
+from tests.refusals import refusal_of
 
 
 def refusal(**changes: Any) -> str:
     """What the check of params.yaml says to settings of fetch."""
-    with pytest.raises(InputError) as caught:
-        check_params(read_params() | {"fetch": fetch_settings(**changes)})
-    return str(caught.value)
+    return refusal_of(lambda: check_params(read_params() | {"fetch": fetch_settings(**changes)}))
 
 
 def test_times_without_a_zone_are_utc(make_params: MakeParams):

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.common.errors import InputError
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.exchange.pages import Span
 from stages.fetch.exchange.retries import ask
@@ -17,6 +16,7 @@ from stages.fetch.exchange.transfer import holds_rows
 from tests import settings
 from tests.conftest import random_candles
 from tests.fetch.conftest import fetch_settings
+from tests.refusals import refusal_of
 from tools.exchange_server import Answer, ExchangeServer, as_json, serve
 
 N_BARS = 50_000
@@ -67,10 +67,7 @@ def first_answer(server: ExchangeServer, *answers: Answer) -> None:
 
 def refusal(action: Callable[[], object]) -> str:
     """What it says, in one line and without an address."""
-    with pytest.raises(InputError) as caught:
-        action()
-    message = str(caught.value)
-    assert "\n" not in message
+    message = refusal_of(action)
     assert "://" not in message
     return message
 

@@ -47,6 +47,7 @@ from tests.fetch.file.dirt import (
     unix,
     with_times,
 )
+from tests.refusals import refusal_of
 
 
 def summary(facts: dict[str, Any]) -> dict[str, Any]:
@@ -481,9 +482,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
 
 def refusal(params: FetchParams) -> str:
     """What fetch says to the file in this folder: one line that names it, or its symbol."""
-    with pytest.raises(InputError) as caught:
-        clean(fetch_candles(params)[SYMBOL], SYMBOL, params)
-    message = str(caught.value)
+    message = refusal_of(lambda: clean(fetch_candles(params)[SYMBOL], SYMBOL, params))
     assert message.isprintable()
     assert len(message) < 700
     assert SYMBOL in message or "BTC-USDT." in message
