@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -14,6 +16,8 @@ from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
 EVERYTHING = ["fetch", "featurize", "label", "baseline", "train", "evaluate"]
+LOG = "log"  # of a command that was started
+SOMEBODY = ("-c", "user.name=a", "-c", "user.email=a@example.org")  # who commits, to git
 
 TINY = {
     "fetch.end": "2022-03-15",
@@ -105,10 +109,34 @@ class Project:
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """A command in a group of processes of its own, as a terminal starts it; what it says is in LOG."""
+        with (self.folder / LOG).open("wb") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # Tests that run in the background may ignore Ctrl-C, and so would what they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+            )
+
+    def said(self) -> str:
+        """What a command that was started has said so far."""
+        return (self.folder / LOG).read_text(encoding="utf-8")
+
+    def wait_until(self, process: subprocess.Popen[bytes], words: str) -> None:
+        """Return once the command has said these words; fail if it ends before."""
+        while words not in self.said():
+            assert process.poll() is None, self.said()
+            time.sleep(0.05)
+
     def commit(self) -> None:
         """Commit all that git doesn't ignore."""
         self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all")
+        self.run("git", *SOMEBODY, "commit", "-qm", "all")
 
     def make(self, *arguments: str) -> str:
         """What a make target prints, in an environment that counts as installed: this one."""

@@ -13,13 +13,12 @@ import pytest
 
 from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.outputs import lock
-from tests.project import Project
+from tests.project import LOG, Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
 
 AFTER_TASK = ["label", "baseline", "train", "evaluate"]
 N_TRIES = 4  # without what is tested here, git misses a change in every other one
-LOG = "log"
 
 
 @pytest.fixture
@@ -186,20 +185,8 @@ def test_back_without_a_stage_that_ran(shared: tuple[Project, dict[str, bytes]])
 
 def in_stage(project: Project, stage: str, seed: int, end: Callable[[int], None]) -> None:
     """End an experiment's run, amid a stage."""
-    with (project.folder / LOG).open("wb") as log:
-        process = subprocess.Popen(
-            ["dvc", "exp", "run", "-S", "task=volatility", "-S", f"evaluate.seed={seed}"],
-            cwd=project.folder,
-            env=project.environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # Tests that run in the background may ignore Ctrl-C, and so would what they start.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        )
-    while f"Running stage '{stage}'" not in (project.folder / LOG).read_text(encoding="utf-8"):
-        assert process.poll() is None, (project.folder / LOG).read_text(encoding="utf-8")
-        time.sleep(0.05)
+    process = project.start("dvc", "exp", "run", "-S", "task=volatility", "-S", f"evaluate.seed={seed}")
+    project.wait_until(process, f"Running stage '{stage}'")
     time.sleep(np.random.default_rng(seed).uniform(0, 0.5))
     end(process.pid)
     process.wait(60)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FirstRun
-from tests.project import EVERYTHING, ROOT, Project
+from tests.project import EVERYTHING, ROOT, SOMEBODY, Project
 
 # What DVC itself says of a stage, and at the end.
 OF_DVC = re.compile(
@@ -34,8 +34,7 @@ def test_a_stage_says_in_one_line_what_it_did(first_run: FirstRun):
 @pytest.mark.parametrize(("artifact", "path"), [("model", "models"), ("candles", "data/candles")])
 def test_an_artifact_is_had_from_another_folder(project: Project, tmp_path: Path, artifact: str, path: str):
     """By its name, of the version that a tag names."""
-    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    project.run("git", *who, "tag", "-a", f"{artifact}@v1.0.0", "-m", "first")
+    project.run("git", *SOMEBODY, "tag", "-a", f"{artifact}@v1.0.0", "-m", "first")
 
     project.run("dvc", "artifacts", "get", str(project.folder), artifact, "--out", str(tmp_path / "here"))
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,12 +13,11 @@ import pytest
 
 from stages.common.environment import ENVIRONMENT_FILE
 from tests.conftest import FirstRun
-from tests.project import EVERYTHING, Project
+from tests.project import EVERYTHING, LOG, Project
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends signals to groups of processes")
 
 N_KILLS = 30
-LOG = "log"
 
 
 class Undisturbed(NamedTuple):
@@ -57,33 +55,6 @@ def status(project: Project) -> str:
     return project.run("git", "status", "--porcelain", "--ignored")
 
 
-def start(project: Project) -> subprocess.Popen[bytes]:
-    """`dvc repro` in a group of processes of its own, as a terminal starts it; what it says is in LOG."""
-    with (project.folder / LOG).open("wb") as log:
-        return subprocess.Popen(
-            ["dvc", "repro"],
-            cwd=project.folder,
-            env=project.environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # Tests that run in the background may ignore Ctrl-C, and so would what they start.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        )
-
-
-def said(project: Project) -> str:
-    """What `dvc repro` has said so far."""
-    return (project.folder / LOG).read_text(encoding="utf-8")
-
-
-def wait_until(project: Project, process: subprocess.Popen[bytes], words: str) -> None:
-    """Return once `dvc repro` has said these words."""
-    while words not in said(project):
-        assert process.poll() is None, said(project)
-        time.sleep(0.05)
-
-
 def reproduce(project: Project) -> None:
     """`dvc repro`, and first what README says where DVC was killed amid a write of its own.
 
@@ -108,7 +79,7 @@ def test_a_killed_pipeline_goes_on_as_if_nothing_had_been(
     project: Project, undisturbed: Undisturbed, seed: int
 ):
     """After kill -9 of dvc, its stage and its workers, `dvc repro` leaves the same bytes and no more."""
-    process = start(project)
+    process = project.start("dvc", "repro")
     time.sleep(np.random.default_rng(seed).uniform(0, undisturbed.seconds))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(60)
@@ -135,9 +106,9 @@ def test_a_dvc_that_dies_amid_a_write_is_mended_as_readme_says(project: Project,
 
 def test_a_stage_that_outlives_its_dvc_is_in_nobodys_way(project: Project, undisturbed: Undisturbed):
     """After kill -9 of dvc alone, the next run names the stage that is still at work; then all is well."""
-    first = start(project)
+    first = project.start("dvc", "repro")
     while not (project.folder / ".cache/locks/stages.baseline").exists():
-        assert first.poll() is None, said(project)
+        assert first.poll() is None, project.said()
         time.sleep(0.05)
     time.sleep(0.5)
     os.killpg(first.pid, signal.SIGSTOP)  # or else it might be done before the next run comes to it
@@ -157,18 +128,18 @@ def test_a_stage_that_outlives_its_dvc_is_in_nobodys_way(project: Project, undis
 @pytest.mark.slow
 def test_a_setting_that_changes_under_its_stage_ends_it(project: Project, undisturbed: Undisturbed):
     """DVC would note the new setting for what was made by the old one, and believe it ever after."""
-    process = start(project)
-    wait_until(project, process, "Running stage 'baseline'")
+    process = project.start("dvc", "repro")
+    project.wait_until(process, "Running stage 'baseline'")
     project.set_params({"train.units": 3})  # of a stage to come
-    wait_until(project, process, "Running stage 'train'")
+    project.wait_until(process, "Running stage 'train'")
     while not (project.folder / ".cache/locks/stages.train").exists():
-        assert process.poll() is None, said(project)
+        assert process.poll() is None, project.said()
         time.sleep(0.05)
     time.sleep(0.3)
     project.set_params({"train.units": 2})
 
     assert process.wait(60)
-    assert "error: train.units must stay as it is while a stage that has read it runs" in said(project)
+    assert "error: train.units must stay as it is while a stage that has read it runs" in project.said()
     project.run("dvc", "repro")
     assert outputs(project) == undisturbed.outputs
 
@@ -178,13 +149,13 @@ def test_a_setting_that_changes_under_its_stage_ends_it(project: Project, undist
 def test_ctrl_c_ends_a_stage_in_one_line(project: Project, undisturbed: Undisturbed, stage: str):
     """Whatever it is at; and the next run goes on as if nothing had been."""
     rng = np.random.default_rng(EVERYTHING.index(stage))
-    process = start(project)
-    wait_until(project, process, f"Running stage '{stage}'")
+    process = project.start("dvc", "repro")
+    project.wait_until(process, f"Running stage '{stage}'")
     time.sleep(rng.uniform(0, 0.02 * undisturbed.seconds))  # sooner than any stage is done
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) != 0
 
-    log = said(project)
+    log = project.said()
     assert "Traceback" not in log
     assert len(re.findall(r"^error: stopped\.", log, re.M)) == ("failed to reproduce" in log)
 

@@ -11,13 +11,14 @@ import pytest
 
 from stages.common.errors import InputError
 from stages.params import make_git_look
+from tests.project import SOMEBODY
 from tools import back
 from tools.back import BEGAN_AT, CHANGES, branch_left, lone_commit, to_branch
 
 
 def git(*arguments: str) -> str:
     """What a git command prints that must succeed, by somebody with a name."""
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+    command = ["git", *SOMEBODY, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from stages.common.errors import InputError
 from stages.common.outputs import write_text
+from tests.project import SOMEBODY
 from tools.compare import METRICS, main
 
 
 def git(folder: Path, *arguments: str) -> None:
     """A git command that must succeed, by somebody with a name."""
-    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
-    subprocess.run(["git", "-C", folder, *who, *arguments], check=True, capture_output=True)
+    subprocess.run(["git", "-C", folder, *SOMEBODY, *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture

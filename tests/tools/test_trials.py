@@ -18,6 +18,7 @@ from dvc.scm import SCM
 from stages.common.errors import InputError
 from stages.common.tables import write_table
 from stages.evaluate.ledger import SCORES, Trial, ledger_folder, market_hashes, md5, write_trial
+from tests.project import SOMEBODY
 from tools.trials import __main__ as tool
 from tools.trials.cache import StageRun, makers_of, read_runs
 from tools.trials.known import once, read_known
@@ -692,8 +693,7 @@ def test_an_entry_that_cannot_be_read_is_named(workspace):
 def experiment(name: str, evaluate: Any) -> None:
     """A commit whose dvc.lock says that of its run of evaluate, under the name of an experiment."""
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate": evaluate}}), encoding="utf-8")
-    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for command in (["init", "-q"], ["add", "dvc.lock"], [*who, "commit", "-q", "-m", name]):
+    for command in (["init", "-q"], ["add", "dvc.lock"], [*SOMEBODY, "commit", "-q", "-m", name]):
         subprocess.run(["git", *command], check=True)
     subprocess.run(["git", "update-ref", f"refs/exps/12/{'3' * 38}/{name}", "HEAD"], check=True)
 
