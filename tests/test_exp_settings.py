@@ -5,7 +5,6 @@ Most tests call what writes params.yaml inside DVC; a few run all of it.
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from ruamel.yaml import YAML
 
 from stages.common.errors import InputError
 from stages.common.task import TASKS
+from stages.evaluate.subject import flat
 from stages.params import check_params, read_params
 from tests.project import ROOT, Project
 from tests.questions import other_settings
@@ -99,15 +99,6 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
 DATE_RULE = 'must be an ISO date or date-time from 1970 to 2100, in quotes, as "2022-01-01"'
 
 
-def leaves(block: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Every setting of a block, by its dotted key."""
-    for key, value in block.items():
-        if isinstance(value, dict):
-            yield from leaves(value, f"{above}{key}.")
-        else:
-            yield above + key, value
-
-
 def of_yaml(path: Path) -> Any:
     """A YAML file as DVC reads it."""
     return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -144,8 +135,8 @@ def turns(turn: int) -> tuple[list[str], dict[str, Any]]:
 
 def check_same(found: Any, expected: dict[str, Any]) -> None:
     """Fail unless all settings are these, and of these types."""
-    assert dict(leaves(found)) == expected
-    for key, value in leaves(found):
+    assert flat(found) == expected
+    for key, value in flat(found).items():
         assert isinstance(value, bool) == isinstance(expected[key], bool)
 
 
@@ -157,7 +148,7 @@ def options(settings: list[str]) -> list[str]:
 @pytest.mark.parametrize("turn", range(3))
 def test_every_setting_is_read_as_it_is_set(params: Path, turn: int):
     """Each way of writing a value is tried."""
-    committed = dict(leaves(of_yaml(params)))
+    committed = flat(of_yaml(params))
     assert VALUES.keys() == committed.keys()
     settings, expected = turns(turn)
 
@@ -184,7 +175,7 @@ def test_a_stage_and_the_lock_have_what_is_set(reader: Project):
 def test_there_and_back_leaves_params_yaml_as_it_was(params: Path):
     """Every setting, comments and all: the file is in the form that DVC writes."""
     committed = params.read_bytes()
-    original = [f"{key}={json.dumps(value)}" for key, value in leaves(of_yaml(params))]
+    original = [f"{key}={json.dumps(value)}" for key, value in flat(of_yaml(params)).items()]
     apply_overrides(str(params), turns(0)[0])
     assert params.read_bytes() != committed
 

@@ -2,14 +2,13 @@
 
 import json
 import platform
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import stages
 from stages.common.task import TASKS
+from stages.evaluate.subject import flat
 from tools.verify import reproduce
 
 ROOT = Path(__file__).parents[1]
@@ -37,15 +36,6 @@ def market(tmp_path_factory) -> Path:
     return folder
 
 
-def flat(metrics: dict[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Each metric by its dotted name."""
-    for name, value in metrics.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}", value
-
-
 def tolerance(name: str) -> tuple[float, float]:
     """Share and amount by which a metric may be off: those of the longest ending that fits."""
     ending = max((ending for ending in TOLERANCE if name.endswith(ending)), key=len)
@@ -59,7 +49,7 @@ def test_the_metrics_are_those_committed(market: Path, task: str):
     If a change of code or of a dependency means to move them, `make golden` writes them anew.
     """
     expected, actual = (
-        dict(flat(json.loads((folder / f"{task}.json").read_text(encoding="utf-8"))))
+        flat(json.loads((folder / f"{task}.json").read_text(encoding="utf-8")))
         for folder in (ROOT / "tests/golden", market)
     )
 
