@@ -13,7 +13,9 @@ from stages.common.errors import printable
 from stages.common.params import MOST_BARS, Section, Seed
 from stages.common.tables import file_name
 
-NAME = r"[\w.+-]{1,40}"  # what every system lets a file be called
+NAME = r"[\w.+-]{1,40}"
+LONGEST_NAME = 200  # bytes of a file's name: systems allow 255, with what is added to it
+OF_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # devices there, no files
 TIMEFRAME = re.compile("[1-9][0-9]{0,3}[mhdw]")
 SYMBOL = re.compile(f"{NAME}/{NAME}(:{NAME})?")
 # Times that two neighbours' ranges lie apart. In five years of hours of three coins it is 1.002 at most.
@@ -73,7 +75,10 @@ class FetchParams(Section):
         """Each in ccxt's terms, and with a file of its own."""
         if not all(SYMBOL.fullmatch(symbol) for symbol in symbols):
             raise ValueError("must each be written BASE/QUOTE or BASE/QUOTE:SETTLE, as BTC/USDT")
-        if len({file_name(symbol).lower() for symbol in symbols}) < len(symbols):
+        names = [file_name(symbol) for symbol in symbols]
+        if any(len(name.encode()) > LONGEST_NAME or OF_WINDOWS.match(name) for name in names):
+            raise ValueError(f"must each be a file's name everywhere, of {LONGEST_NAME} bytes at most")
+        if len({name.lower() for name in names}) < len(names):
             raise ValueError("must each be given once, and have a file name of its own")
         return symbols
 

@@ -55,6 +55,19 @@ def test_symbols_must_have_a_file_each(symbols: list[str]):
     assert refusal(symbols=symbols).startswith("fetch.symbols must each be given once")
 
 
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "\N{CJK UNIFIED IDEOGRAPH-5E01}" * 40 + "/" + "\N{CJK UNIFIED IDEOGRAPH-5E01}" * 40,
+        "CON.X/USDT",
+        "nul./USDT",
+    ],
+)
+def test_symbols_must_be_names_of_files(symbol: str):
+    """A letter may be several bytes, and Windows keeps some names for devices."""
+    assert refusal(symbols=[symbol]).startswith("fetch.symbols must each be a file's name everywhere")
+
+
 def test_symbols_may_settle_in_something(make_params: MakeParams):
     """Futures are written BASE/QUOTE:SETTLE."""
     symbols = ["BTC/USDT", "BTC/USDT:USDT"]
