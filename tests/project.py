@@ -57,7 +57,7 @@ class Project:
         self.folder, self.environment = folder, environment_of(folder)
         folders = ["stages", "tools", "data/import"]
         files = [
-            *("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", ".gitattributes"),
+            *("dvc.yaml", ".dvcignore", ".gitignore", ".gitattributes"),
             *("README.md", "Makefile"),
         ]
         for name in folders + files:
@@ -66,6 +66,8 @@ class Project:
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(source, target)
+        # The working tree's own may be an experiment's.
+        shutil.copy(ROOT / "stages/evaluate/defaults.yaml", folder / "params.yaml")
         shutil.rmtree(folder / "data/import/file", ignore_errors=True)
         (folder / "data/import/file").mkdir()
         self.set_params(TINY)

@@ -7,7 +7,8 @@ from stages.common.params import Section
 from stages.common.task import TASKS
 from stages.params import check_params, read_params
 
-SHIPPED = check_params(read_params(str(Path(__file__).parents[1] / "params.yaml")))
+# The working tree's params.yaml may be an experiment's.
+SHIPPED = check_params(read_params(str(Path(__file__).parents[1] / "stages/evaluate/defaults.yaml")))
 
 
 def other_words(settings: Section, name: str) -> list[str]:

@@ -9,7 +9,8 @@ import yaml
 from stages.params import read_params
 from tools.settings import changed
 
-SHIPPED = Path(__file__).parents[1] / "params.yaml"
+# The working tree's params.yaml may be an experiment's.
+SHIPPED = Path(__file__).parents[1] / "stages/evaluate/defaults.yaml"
 
 
 def write_params(changes: Mapping[str, Any], folder: Path | None = None) -> Path:

@@ -85,7 +85,9 @@ def test_pages_explain_what_is_written_and_nothing_else(explained, run):
 @pytest.mark.parametrize("task", TASKS)
 def test_pages_explain_every_baseline(explained, task):
     """Each forecast of the task's table in baseline, for they are the keys of `baselines`."""
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["label"][task]
+    settings = yaml.safe_load((ROOT / "stages/evaluate/defaults.yaml").read_text(encoding="utf-8"))[
+        "label"
+    ][task]
     baselines = baselines_of(task).baselines(**settings)
 
     assert sorted(explained(f"Baselines of {task}")) == sorted(baselines)

@@ -18,7 +18,7 @@ from stages.params import load_params
 
 main = importlib.import_module("stages.evaluate.__main__")
 
-PARAMS = Path(__file__).parents[2] / "params.yaml"
+PARAMS = Path(__file__).parents[2] / "stages/evaluate/defaults.yaml"
 CURVES = "fold,epoch,train_loss,val_loss,unit\n2,0,0.6,0.7,a: b\n2,1,0.5,0.6,a: b\n10,0,0.6,0.7,a: b\n"
 
 
