@@ -78,8 +78,9 @@ def forecast(table: pd.DataFrame, words: Words) -> Figure:
     top.plot(date, table["outcome"], color=LIGHT, lw=2, label="outcome")
     top.plot(date, table["forecast"], color=BLUE, lw=1, label="forecast")
     bottom.plot(date, month["outcome"], color=GREY, lw=2.5, label="outcome")
-    bottom.plot(date, month["benchmark"], color=ORANGE, lw=1.5, ls="--", label="benchmark")
     bottom.plot(date, month["forecast"], color=BLUE, lw=1.5, label="forecast")
+    # Above the forecast, which may be the very same.
+    bottom.plot(date, month["benchmark"], color=ORANGE, lw=1.2, ls="--", label="benchmark")
     tidy(top, "Forecast and outcome of the test rows, means of a day", "", words.unit)
     tidy(bottom, "Means of the last 30 days", "", words.unit)
     for axes in (top, bottom):
