@@ -87,6 +87,7 @@ def shared_block(
 ) -> dict[str, float]:
     """What the losses and ranks of the test split say; never NaN. `loss` made `losses`."""
     network, benchmark, best = (losses[name].to_numpy() for name in ("network", "benchmark", "best"))
+    opponents = losses.columns.drop(["network", "best"])
     skill, edge = compare(network, benchmark, sample), compare(network, best, sample)
     y, score, benchmark_score = (rows[name].to_numpy(np.float64) for name in ("y", "score", "benchmark"))
     ignorant = with_know_nothings(rows, rng)
@@ -102,10 +103,8 @@ def shared_block(
         "edge_lo": edge.lo,
         "edge_hi": edge.hi,
         "edge_dm_p": edge.dm_p,
-        "edge_min_pct": min(
-            float(gain_pct(network.sum(), losses[name].sum()))
-            for name in losses.columns.drop(["network", "best"])
-        ),
+        "is_baseline": int(any(np.array_equal(network, losses[name]) for name in opponents)),
+        "edge_min_pct": min(float(gain_pct(network.sum(), losses[name].sum())) for name in opponents),
         "fold_win_rate": float((fold_gains(network, best, sample.fold) > 0).mean()),
         "auc": averaged(auc, rows, "delta", "event"),
         "auc_ref": max(averaged(auc, ignorant, name, "event") for name in ("constant", "shuffled")),

@@ -32,11 +32,11 @@ def warnings(metrics: dict[str, Any], task: str) -> list[str]:
     """A sentence for each thing that makes the figures mean less than they seem to."""
     found = []
     if agrees(metrics["test"], "skill"):
-        found.append("The forecast is the benchmark on every row, and so is any edge.")
+        found.append("The forecast is the benchmark on every row: any edge is the benchmark's.")
     elif agrees(metrics["test"], "edge"):
         found.append("The forecast is the best baseline's on every row.")
-    elif metrics["test"]["edge_min_pct"] == 0:
-        found.append("The forecast loses just what a single baseline does: there is no network in it.")
+    elif metrics["test"].get("is_baseline"):  # results of an earlier revision lack it
+        found.append("The forecast is a single baseline's on every row: there is no network in it.")
     elif metrics[task].get("collapsed"):
         found.append("Collapsed: it calls the same direction on every row.")
     if overfit(metrics):

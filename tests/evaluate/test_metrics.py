@@ -20,7 +20,7 @@ from stages.evaluate.question import question_of
 
 SHARED = [
     "signal", "too_short", "skill_pct", "skill_lo", "skill_hi", "dm_p",
-    "edge", "edge_pct", "edge_lo", "edge_hi", "edge_dm_p", "edge_min_pct", "fold_win_rate",
+    "edge", "edge_pct", "edge_lo", "edge_hi", "edge_dm_p", "is_baseline", "edge_min_pct", "fold_win_rate",
     "auc", "auc_ref", "ic", "ic_ref", "hit_rate", "cal_slope", "cal_intercept", "mcs_p",
     "info_gain_mnats", "edge_gain_mnats", "coverage_90_pct", "worst_30d_pct", "width",
     "net_sharpe", "ref_sharpe", "constant_sharpe", "delta_sharpe", "delta_sharpe_lo", "delta_sharpe_hi",

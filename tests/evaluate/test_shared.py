@@ -113,6 +113,18 @@ def test_averages_count_rows():
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_a_copy_of_any_baseline_is_told(compared, make_inputs, task):
+    """Also of one that another beats on the test, and not of one that differs on a single row."""
+    rows, losses = compared(make_inputs(task), task)
+    for name in losses.columns.drop(["network", "best"]):
+        copied = losses.assign(network=losses[name])
+        last = copied.index[rows["role"] == "test"][-1]
+        assert block_of_test(rows, copied, task)["is_baseline"] == 1
+        copied.loc[last, "network"] += 1e-9
+        assert block_of_test(rows, copied, task)["is_baseline"] == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_all_tasks_have_the_same_keys_all_finite(compared, make_inputs, task):
     """`metrics diff` lines them up; not one may be NaN."""
     rows, losses = compared(make_inputs(task), task)
@@ -120,8 +132,8 @@ def test_all_tasks_have_the_same_keys_all_finite(compared, make_inputs, task):
 
     assert list(block) == [
         "signal", "too_short", "skill_pct", "skill_lo", "skill_hi", "dm_p",
-        "edge", "edge_pct", "edge_lo", "edge_hi", "edge_dm_p", "edge_min_pct", "fold_win_rate",
-        "auc", "auc_ref", "ic", "ic_ref", "hit_rate", "cal_slope", "cal_intercept",
+        "edge", "edge_pct", "edge_lo", "edge_hi", "edge_dm_p", "is_baseline", "edge_min_pct",
+        "fold_win_rate", "auc", "auc_ref", "ic", "ic_ref", "hit_rate", "cal_slope", "cal_intercept",
     ]  # fmt: skip
     assert np.isfinite(list(block.values())).all()
 

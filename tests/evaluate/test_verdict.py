@@ -10,7 +10,7 @@ def metrics_of(test: dict[str, float] | None = None, task: str = "direction") ->
     skill = {"skill_pct": -0.312, "skill_lo": -1.1, "skill_hi": 0.421, "dm_p": 0.7134, "signal": 0}
     edge = {"edge_pct": -0.004, "edge_lo": -1.0, "edge_hi": -0.001, "edge_dm_p": 0.88, "edge": 0}
     return {
-        "test": skill | edge | {"too_short": 0, "edge_min_pct": -0.2} | (test or {}),
+        "test": skill | edge | {"too_short": 0, "is_baseline": 0} | (test or {}),
         "train": {"skill_pct": 0.1},
         "overfit_gap_pct": 0.4,
         task: {"collapsed": 0} if task == "direction" else {"mae": 3.0},
@@ -60,7 +60,7 @@ def test_a_short_test_has_no_verdict():
 
 def test_a_forecast_that_is_a_single_baselines_is_called_that():
     """Validation may have preferred another, so that its edge looks like the network's."""
-    assert "there is no network in it" in sentence(metrics_of({"edge_min_pct": 0.0}), "direction")
+    assert "there is no network in it" in sentence(metrics_of({"is_baseline": 1}), "direction")
     assert "no network" not in sentence(metrics_of(), "direction")
 
 
@@ -100,7 +100,7 @@ def test_a_network_that_learned_nothing_is_called_that():
     best = metrics_of({f"edge_{name}": value for name, value in nil.items()})
 
     assert sentence(benchmark, "direction").endswith(
-        "The forecast is the benchmark on every row, and so is any edge."
+        "The forecast is the benchmark on every row: any edge is the benchmark's."
     )
     benchmark["direction"] = {"collapsed": 1}
     assert "Collapsed" not in sentence(benchmark, "direction")
