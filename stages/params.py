@@ -1,4 +1,4 @@
-"""params.yaml as one typed model: read once a process, checked as a whole, and handed down.
+"""params.yaml as one typed model: read as a stage begins, checked as a whole, and handed down.
 
 A bad `evaluate` value must not surface after the training, so every stage checks all sections. No stage
 lists this file as a dependency, for it changes no output: what a stage reads stands in dvc.lock.
@@ -50,7 +50,6 @@ class Params(Section):
 
 def load_params(path: str = FILE) -> Params:
     """The settings, once every one has been found sound. Raises InputError, as `check_params` does."""
-    make_git_look(path)
     return check_params(read_params(path))
 
 

@@ -6,7 +6,7 @@ from stages.common.cache import cache_folder
 from stages.common.environment import record
 from stages.common.errors import run
 from stages.common.outputs import alone
-from stages.params import Params, check_unchanged, load_params
+from stages.params import FILE, Params, check_unchanged, load_params, make_git_look
 
 
 def run_stage(name: str, main: Callable[[Params], None]) -> None:
@@ -16,6 +16,7 @@ def run_stage(name: str, main: Callable[[Params], None]) -> None:
     """
 
     def work() -> None:
+        make_git_look(FILE)
         params = load_params()
         cache_folder()  # a name that is none would come out when all is done
         main(params)

@@ -70,7 +70,7 @@ def check_length(params: Params) -> None:
     split, label, bars = params.split, params.label, n_bars(params.fetch)
     n_rows = bars - split.warmup_bars - label.horizon
     walk = split.scheme == "walk_forward"
-    n_later = split.folds * split.test_bars + split.val_bars if walk else round(0.3 * n_rows)
+    n_later = split.folds * split.test_bars + split.val_bars if walk else round(0.3 * max(n_rows, 0))
     needed = label.horizon + (params.baseline.min_bars if params.train.offset == "baseline" else 0)
     if n_rows - n_later <= needed:
         raise InputError(

@@ -183,7 +183,7 @@ BASELINES: dict[str, Forecaster] = {
 MEAN_REVERSION: dict[str, Forecaster] = {"atr": mean_reversion, "true_range": mean_reversion_ahead}
 
 
-def baselines(target: str = "atr", **_settings: Any) -> dict[str, Forecaster]:
+def baselines(target: str, **_settings: Any) -> dict[str, Forecaster]:
     """Each column's forecaster; what reverts to the mean depends on `label.volatility.target`."""
     return BASELINES | {"mean_reversion": MEAN_REVERSION[target]}
 

@@ -11,7 +11,7 @@ Loss = Callable[[Floats, Floats], Floats]
 
 
 def slope(y: Floats, score: Floats, benchmark: Floats, loss: Loss) -> float:
-    """Slope b of the best benchmark + a + b (score - benchmark); 0 where that difference never varies.
+    """Slope b of benchmark + a + b (score - benchmark), as fits best; 0 where that difference never varies.
 
     1: the departures from the benchmark are as large as they should be; below 1: exaggerated;
     0: worthless. Scores, shape (n,), on the link scale. The log loss makes it a logistic regression,

@@ -20,7 +20,7 @@ def event(rows: pd.DataFrame) -> Bools:
 
 
 def surprise(rows: pd.DataFrame) -> Floats:
-    """Return at the label's end, in ATR, of which the benchmark expects none; shape (n_rows,)."""
+    """Return at the label's end, in ATR: no way is expected of it beforehand; shape (n_rows,)."""
     return rows["return_to_end"].to_numpy(np.float64)
 
 

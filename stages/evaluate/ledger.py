@@ -92,7 +92,7 @@ def ledger_folder() -> Path:
     return cache_folder() / "trials"
 
 
-def file_name(forecast: Sequence[str], scores: Sequence[str], settings: Settings) -> str:
+def trial_name(forecast: Sequence[str], scores: Sequence[str], settings: Settings) -> str:
     """The name of a trial's file: what was scored, by which settings, and what came of it."""
     scored_by = {key: value for key, value in settings.items() if key.startswith(STRATEGY)}
     identity = json.dumps([*forecast, *scores, scored_by], sort_keys=True)
@@ -101,7 +101,7 @@ def file_name(forecast: Sequence[str], scores: Sequence[str], settings: Settings
 
 def write_trial(folder: Path, trial: Trial) -> Path:
     """Enter a trial into the ledger, whole or not at all; its file. Raises OSError where that fails."""
-    path = folder / file_name(trial.forecast, trial.scores, trial.settings)
+    path = folder / trial_name(trial.forecast, trial.scores, trial.settings)
     details = {key: value for key, value in asdict(trial).items() if key != "by_time"}
     table = pa.Table.from_pandas(trial.by_time, SCHEMA, preserve_index=False)
     with (

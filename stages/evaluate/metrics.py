@@ -47,19 +47,19 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], yardst
     sample = sample_of(test, horizon_bars, bar, params.bootstrap, rng)
     covered = intervals(rows, question, horizon_bars * bar)
     returns = returns_by_time(rows, question, horizon_bars=horizon_bars, bar=bar, params=params)
-    in_set = mcs_p(
+    set_p = mcs_p(
         test_losses.drop(columns="best"), sample.time, sample.block, params.bootstrap, params.seed
     )
     block = (
         shared_block(test, test_losses, loss, sample, rng)
-        | {"mcs_p": in_set["network"]}
+        | {"mcs_p": set_p["network"]}
         | gains(rows, best, question.log_density)
         | coverage_block(rows, covered, bar)
         | strategy_block(returns, sample.starts, sample.block, bar)
         | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / horizon_bars}
     )
     tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
-        "forecasts": breakdown.forecasts(test_losses, in_set, sample)
+        "forecasts": breakdown.forecasts(test_losses, set_p, sample)
     }
     return Findings(block, tables, table_by_time(test, test_losses, returns))
 

@@ -43,10 +43,10 @@ class Sample(NamedTuple):
     short: bool
 
 
-def gain_pct(loss: Floats | float, reference: Floats | float) -> Floats:
-    """100 (1 - loss / reference), elementwise; 0 where the reference loses nothing."""
-    reference = np.asarray(reference)
-    ratio = np.divide(loss, reference, out=np.ones(reference.shape), where=reference != 0)
+def gain_pct(loss: Floats | float, opponent: Floats | float) -> Floats:
+    """100 (1 - loss / opponent), elementwise; 0 where the opponent loses nothing."""
+    opponent = np.asarray(opponent)
+    ratio = np.divide(loss, opponent, out=np.ones(opponent.shape), where=opponent != 0)
     return np.asarray(100 * (1 - ratio))
 
 
@@ -55,9 +55,9 @@ def sums(values: Floats, group: Ints) -> Floats:
     return np.bincount(group, values).astype(np.float64)
 
 
-def fold_gains(loss: Floats, reference: Floats, fold: Ints) -> Floats:
-    """Percent of the reference's loss saved in each fold; `fold` numbers the rows' folds from 0."""
-    return gain_pct(sums(loss, fold), sums(reference, fold))
+def fold_gains(loss: Floats, opponent: Floats, fold: Ints) -> Floats:
+    """Percent of the opponent's loss saved in each fold; `fold` numbers the rows' folds from 0."""
+    return gain_pct(sums(loss, fold), sums(opponent, fold))
 
 
 def full_block_bars(horizon_bars: int, bar: pd.Timedelta) -> int:
@@ -110,22 +110,22 @@ def long_run_covariance(values: Floats, n_cosines: int) -> Floats:
     return projections.T @ projections / n_cosines
 
 
-def gain_interval(loss: Floats, reference: Floats) -> tuple[float, float]:
+def gain_interval(loss: Floats, opponent: Floats) -> tuple[float, float]:
     """90 % interval of the gain, in percent, from the series of both losses in order of time.
 
-    Fieller's: each ratio r of the losses for which `dm_p` of r reference - loss would lie between .05 and
+    Fieller's: each ratio r of the losses for which `dm_p` of r opponent - loss would lie between .05 and
     .95, so that the interval is above nil where dm_p is below .05. It is lopsided, as ratios are: the delta
     method's, and a block bootstrap's percentiles, are above nil in 14 % of tests of 13,600 hours of two
-    forecasts that are equally bad, if their errors last a month. Where the reference's own mean loss is
+    forecasts that are equally bad, if their errors last a month. Where the opponent's own mean loss is
     that uncertain, r has no bounds, and the interval is that of the difference over that mean.
     Source: Fieller (1954), JRSS B 16(2), 175-185.
     """
-    gain, n_times = float(gain_pct(loss.sum(), reference.sum())), len(loss)
-    if n_times < 2 or not reference.any() or np.array_equal(loss, reference):
+    gain, n_times = float(gain_pct(loss.sum(), opponent.sum())), len(loss)
+    if n_times < 2 or not opponent.any() or np.array_equal(loss, opponent):
         return gain, gain
     n_cosines = min(N_COSINES, n_times - 1)
-    mean, level = loss.mean(), reference.mean()
-    both = np.column_stack([loss, reference])
+    mean, level = loss.mean(), opponent.mean()
+    both = np.column_stack([loss, opponent])
     error = stdtrit(n_cosines, 0.95) ** 2 / n_times * long_run_covariance(both, n_cosines)
     a, b, c = level**2 - error[1, 1], mean * level - error[0, 1], mean**2 - error[0, 0]
     if a > 0:
@@ -138,7 +138,7 @@ def gain_interval(loss: Floats, reference: Floats) -> tuple[float, float]:
 def dm_p(difference: Floats) -> float:
     """P-value of "the expected difference is positive", one-sided; 1 where it is nil throughout.
 
-    `difference`: the reference's loss less the forecast's, shape (n_times,). Diebold and Mariano (1995)
+    `difference`: the opponent's loss less the forecast's, shape (n_times,). Diebold and Mariano (1995)
     with the long-run variance above and its t distribution. The usual variance of 48 lags rejects
     30-40 % at a nominal 5 % when errors last a week.
     """
@@ -170,16 +170,16 @@ def sample_of(
     return Sample(time, fold, starts, block, short)
 
 
-def compare(loss: Floats, reference: Floats, sample: Sample) -> Comparison:
-    """A forecast's losses against a reference's, row by row on the same rows.
+def compare(loss: Floats, opponent: Floats, sample: Sample) -> Comparison:
+    """A forecast's losses against an opponent's, row by row on the same rows.
 
     The losses of a time's symbols are added for the interval and averaged for the test, for they share
-    their luck. The verdict is 1 where the forecast is better by every rule, -1 where the reference is,
+    their luck. The verdict is 1 where the forecast is better by every rule, -1 where the opponent is,
     else 0.
     """
     time = sample.time
-    lo, hi = gain_interval(sums(loss, time), sums(reference, time))
-    p = dm_p(sums(reference - loss, time) / np.bincount(time))
-    gains = fold_gains(loss, reference, sample.fold)
+    lo, hi = gain_interval(sums(loss, time), sums(opponent, time))
+    p = dm_p(sums(opponent - loss, time) / np.bincount(time))
+    gains = fold_gains(loss, opponent, sample.fold)
     verdict = 0 if sample.short else int(better(lo, p, gains)) - int(better(-hi, 1 - p, -gains))
-    return Comparison(float(gain_pct(loss.sum(), reference.sum())), lo, hi, p, verdict)
+    return Comparison(float(gain_pct(loss.sum(), opponent.sum())), lo, hi, p, verdict)

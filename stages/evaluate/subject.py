@@ -1,7 +1,7 @@
 """What a result is of: its question, its market, and the settings that made it.
 
-Read from params.yaml alone, of which dvc.yaml lists for evaluate whatever any stage reads: of a setting
-that isn't listed, a report would keep the old value, where its change moved no table that evaluate reads.
+dvc.yaml lists for evaluate whatever settings any stage reads: of one that isn't listed, a report would keep
+the old value, where its change moved no table that evaluate reads.
 """
 
 import json

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dvc.repo import Repo
 
-from stages.evaluate.ledger import SCORES, Identity, Trial, file_name, read_trial, write_trial
+from stages.evaluate.ledger import SCORES, Identity, Trial, read_trial, trial_name, write_trial
 from tools.trials.cache import Makers, StageRun, noted_trial, read_file
 
 
@@ -30,7 +30,7 @@ def read_known(
     known = {path.name: read_entry(path) for path in sorted(folder.glob("*.parquet"))}
     for scoring in scorings:
         hashes = [scoring.outputs[path] for path in SCORES]
-        name = file_name(scoring.forecast, hashes, scoring.settings)
+        name = trial_name(scoring.forecast, hashes, scoring.settings)
         trial = noted_trial(repo, scoring, makers, here) if name not in known else None
         if trial:
             known[name] = Known(trial, scoring.noted_ns)
