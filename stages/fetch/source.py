@@ -14,14 +14,17 @@ class Source:
     """A source of candles, as SOURCE in stages/fetch/<its name>/candles.py.
 
     `fetch_candles`: every symbol's candles in [fetch.start, fetch.end), and maybe others, still to be
-    cleaned. `check`: raises InputError where it can't have them, as far as can be told offline; left out
-    where any can be had. `has_order`: whether the order and repetition of its rows are facts of the source,
-    as a file's are; elsewhere they would be accidents of the transfer.
+    cleaned: clean.COLUMNS, `open_time` in UTC. `check`: raises InputError where it can't have them, as far
+    as can be told offline; left out where any can be had. `has_order`: whether the order and repetition of
+    its rows are facts of the source, as a file's are; elsewhere they would be accidents of the transfer.
+    `has_clock`: whether its candles come as time goes by, so that one that still forms will change; those
+    of a made-up market don't.
     """
 
     fetch_candles: Callable[[FetchParams], dict[str, pd.DataFrame]]
     check: Callable[[FetchParams], object] = lambda _: None
     has_order: bool = False
+    has_clock: bool = True
 
 
 def source_of(params: FetchParams) -> Source:

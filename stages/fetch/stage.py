@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from stages.fetch.clean import clean
+from stages.fetch.grid import check_closed
 from stages.fetch.params import FetchParams
 from stages.fetch.receipt import receipt
 from stages.fetch.source import source_of
@@ -17,10 +18,18 @@ class Fetched(NamedTuple):
     receipt: dict[str, Any]
 
 
-def fetch(params: FetchParams) -> Fetched:
-    """Candles of fetch.symbols from fetch.source, cleaned. Raises InputError where they can't be had."""
+def fetch(params: FetchParams, now: pd.Timestamp | None = None) -> Fetched:
+    """Candles of fetch.symbols from fetch.source, cleaned; `now` is the clock's time.
+
+    Raises InputError where they can't be had, and where one of the window's still forms: left out, it would
+    be there the next time, and never be the true one.
+    """
     source = source_of(params)
     rows = source.fetch_candles(params)
+    for table in rows.values() if source.has_clock else ():
+        times = table["open_time"]
+        inside = times[times.between(params.start_time, params.end_time, inclusive="left")]
+        check_closed(inside, params, now or pd.Timestamp.now("UTC"))
     cleaned = {symbol: clean(rows[symbol], symbol, params) for symbol in params.symbols}
     candles = {symbol: found.candles for symbol, found in cleaned.items()}
     return Fetched(candles, receipt(cleaned, params, has_order=source.has_order))

@@ -20,7 +20,7 @@ from stages.common.tables import file_name
 from stages.fetch.clean import COLUMNS, PRICES
 from stages.fetch.file.formats import Places, Wanted, parts_of, read_csv, read_feather, read_parquet
 from stages.fetch.file.times import read_times
-from stages.fetch.grid import EPOCH, check_closed
+from stages.fetch.grid import EPOCH
 from stages.fetch.params import FetchParams
 from stages.fetch.source import Source
 
@@ -44,17 +44,14 @@ SPARKS_NONE = "__HIVE_DEFAULT_PARTITION__"
 def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[str, pd.DataFrame]:
     """Every symbol's candles as its file has them, still to be cleaned; `now` is the clock's time.
 
-    Raises InputError where a file is missing, or isn't one of candles of the past, and where one of the
-    window's still forms: left out, it would be there the next time, and never be the true one.
+    Raises InputError where a file is missing, or isn't one of candles of the past.
     """
     now = now or pd.Timestamp.now("UTC")
     tables = {}
     for symbol, path in find_files(params).items():
         window = params.start_time, params.end_time
         tables[symbol] = read_candles(path, symbol, params.file.timezone, window)
-        times = tables[symbol]["open_time"]
-        check_past(times, path, now)
-        check_closed(times[(times >= window[0]) & (times < window[1])], params, now)
+        check_past(tables[symbol]["open_time"], path, now)
     return tables
 
 

@@ -227,4 +227,4 @@ def minute_volume(symbol: str, log_range: Floats, seed: int) -> Floats:
     return VOLUME_PER_MINUTE * log_range / usual_range * np.exp(np.sqrt(VOLUME_VARIANCE) * own)
 
 
-SOURCE = Source(fetch_candles)
+SOURCE = Source(fetch_candles, has_clock=False)

@@ -21,6 +21,7 @@ from stages.fetch.file import formats
 from stages.fetch.file.candles import fetch_candles, is_symbol, read_candles
 from stages.fetch.params import FetchParams
 from stages.fetch.receipt import receipt
+from stages.fetch.stage import fetch
 from tests.conftest import random_candles
 from tests.fetch.conftest import MakeParams
 from tests.fetch.file.dirt import (
@@ -671,12 +672,12 @@ def test_a_candle_that_still_forms_is_refused(make_params: MakeParams, folder: P
     for end in ("2022-01-09T23:30", "2022-01-10", "2022-01-10T00:30"):
         params = make_params(source="file", end=end)
         with pytest.raises(InputError) as caught:
-            fetch_candles(params, close + pd.Timedelta("59s"))
+            fetch(params, close + pd.Timedelta("59s"))
         assert str(caught.value) == (
             "fetch.end must leave closed candles only, or the same setting means other candles tomorrow; "
             f"received {end}, and the candle before it closes at 2022-01-10T00:00."
         )
-        assert len(fetch_candles(params, close + pd.Timedelta("1min"))[SYMBOL]) == N_ROWS
+        assert len(fetch(params, close + pd.Timedelta("1min")).candles[SYMBOL]) == N_ROWS
 
 
 def test_a_candle_that_still_forms_behind_the_window_doesnt_matter(make_params: MakeParams, folder: Path):
@@ -685,9 +686,8 @@ def test_a_candle_that_still_forms_behind_the_window_doesnt_matter(make_params: 
     params = make_params(source="file", end="2022-01-09T23:00")
 
     now = WEEK["open_time"].iloc[-1] + pd.Timedelta("1min")
-    found = fetch_candles(params, now)[SYMBOL]
 
-    assert len(clean(found, SYMBOL, params).candles) == N_ROWS - 1
+    assert len(fetch(params, now).candles[SYMBOL]) == N_ROWS - 1
 
 
 @pytest.mark.parametrize(
