@@ -1,27 +1,19 @@
-"""Classical answers to "which way?": probabilities that y is 1.
+"""Classical answers to "which way?": probabilities that the upper barrier comes first."""
 
-A barrier may be touched early, but whether a candle has a label at all is known only once its horizon has
-passed without a gap: labels are learnt from then on, at `ahead_end`. Those that end early would also be the
-first to be heard, and none of them is a time-out.
-"""
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array, hstack
-from sklearn.linear_model import LogisticRegression
 
 from stages.baseline.boosting import boosted_probability, tree_columns
+from stages.baseline.chance import base_rate, logistic_line, probabilities, smoothed_rate
 from stages.baseline.params import BaselineParams
 from stages.baseline.question import Question
-from stages.baseline.refit import Forecaster, refits
+from stages.baseline.refit import Forecaster
 from stages.baseline.rows import FLOOR, HOURS, RETURNS
 from stages.baseline.sizing import sizing_atr
-from stages.common.arrays import Floats, Ints
-
-FitProbability = Callable[[Floats, Floats, Floats], Floats]
+from stages.common.arrays import Floats
 
 NINETY_DAYS = np.timedelta64(90, "D")
 
@@ -33,32 +25,6 @@ RATIO_UNIT = 0.1
 # Where past returns say nothing, as on BTC/USDT before 2022, .001 costs a tenth of what .1 does, half a
 # thousandth of a nat; of a drift planted in the simulated market it finds nine tenths as much.
 C_RETURNS = 0.001
-
-
-def base_rate(rows: pd.DataFrame, params: BaselineParams) -> Floats:
-    """Share of y = 1 in the refit window: a fit that looks at no column; shape (n_rows,)."""
-    return probabilities(rows, np.empty((len(rows), 0)), share_of_ones, params)
-
-
-def probabilities(rows: pd.DataFrame, X: Floats, fit: FitProbability, params: BaselineParams) -> Floats:
-    """P(y = 1) by `fit(past_X, past_y, X)`; shape (n_rows,), as `X` has shape (n_rows, n_columns).
-
-    Row t of `X` is of what is known at t. NaN before the first fit, and where a column is. The share of
-    y = 1 where the past has only one class, to which nothing can be fitted.
-    """
-    y, known = rows["y"].to_numpy(), np.isfinite(X).all(axis=1)
-    p = np.full(len(rows), np.nan)
-    for past, ahead in refits(rows["close_time"], rows["ahead_end"], known & ~np.isnan(y), params):
-        here = np.arange(len(rows))[ahead][known[ahead]]
-        one_class = y[past].min() == y[past].max()
-        if len(here):
-            p[here] = (share_of_ones if one_class else fit)(X[past], y[past], X[here])
-    return p
-
-
-def share_of_ones(_past_X: Floats, past_y: Floats, X: Floats) -> Floats:
-    """The past's share of y = 1, whatever X is; shape (n_rows,)."""
-    return np.full(len(X), smoothed_rate(past_y.sum(), len(past_y)))
 
 
 def touch_probability(rows: pd.DataFrame, params: BaselineParams) -> Floats:
@@ -93,12 +59,6 @@ def line_of_returns(past_X: Floats, past_y: Floats, X: Floats) -> Floats:
     return logistic_line(csr_array(past_X), past_y, csr_array(X), C_RETURNS)
 
 
-def logistic_line(past_X: csr_array, past_y: Floats, X: csr_array, inverse_penalty: float) -> Floats:
-    """P(y = 1) at X by L2 logistic regression; sparse, which BLAS' threads leave alone."""
-    model = LogisticRegression(C=inverse_penalty, tol=1e-6, max_iter=1000)
-    return model.fit(past_X, past_y).predict_proba(X)[:, 1]
-
-
 def boosting(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     """Gradient boosting on ranges, past returns, hour of the day and day of the week; shape (n_rows,)."""
     return probabilities(rows, tree_columns(rows, RETURNS), boosted_probability, params.slow())
@@ -116,12 +76,6 @@ def base_rate_90d(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     first, last = (np.searchsorted(ended, time, side="right") for time in (now - NINETY_DAYS, now))
     p = smoothed_rate(ones[last] - ones[first], last - first)
     return np.where(np.isnan(base_rate(rows, params)), np.nan, p)
-
-
-def smoothed_rate(ones: Floats | float, count: Ints | int) -> Any:
-    """Quotient of the two, kept half a row away from 0 and 1, whose logits are infinite; ½ of nothing."""
-    count = np.maximum(count, 1)
-    return np.clip(ones / count, 0.5 / count, 1 - 0.5 / count)
 
 
 BENCHMARK: dict[str, Forecaster] = {"sign": base_rate, "zero": touch_probability}

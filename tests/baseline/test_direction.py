@@ -4,18 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.baseline.chance import base_rate, smoothed_rate
 from stages.baseline.direction import (
     C_HOURS,
     C_RETURNS,
     RATIO_UNIT,
-    base_rate,
     baselines,
     boosting,
     by_hour,
     line_by_hour,
     line_of_returns,
     logistic,
-    smoothed_rate,
 )
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import RETURNS

@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 from scipy.special import expit
 
 from stages.common.task import TASKS
-from stages.evaluate import amount, direction, volatility
+from stages.evaluate import amount, chance, volatility
 from stages.evaluate.conformal import coverage_block, intervals, walk
 from stages.evaluate.question import question_of
 
@@ -295,7 +295,7 @@ def test_bounds_are_ranks_with_one_row_more(ranked, misses):
     """As few as may miss lie outside; all are inside at 0, none at 1."""
     lo, hi = amount.bounds(ranked, misses)
     below, above = sum(value < lo for value in ranked), sum(value > hi for value in ranked)
-    _, highest = direction.bounds(ranked, misses)
+    _, highest = chance.bounds(ranked, misses)
     beyond = sum(value > highest for value in ranked)
 
     if misses >= 1:
@@ -313,7 +313,7 @@ def test_bounds_hold_for_a_share_just_below_one(n_rows):
     """No rank falls off the end, however close to 1 the share comes."""
     ranked, misses = list(np.arange(n_rows, dtype=float)), float(np.nextafter(1, 0))
 
-    assert direction.bounds(ranked, misses)[1] == 0.0
+    assert chance.bounds(ranked, misses)[1] == 0.0
     lo, hi = amount.bounds(ranked, misses)
     assert lo <= hi
 
@@ -324,8 +324,8 @@ def test_bounds_by_hand():
 
     assert amount.bounds(ranked, 0.1) == (1.0, 19.0)
     assert amount.bounds(ranked, 0.2) == (2.0, 18.0)
-    assert direction.bounds(ranked, 0.1) == (-np.inf, 18.0)
-    assert direction.bounds(ranked, 0.04) == (-np.inf, np.inf)
+    assert chance.bounds(ranked, 0.1) == (-np.inf, 18.0)
+    assert chance.bounds(ranked, 0.04) == (-np.inf, np.inf)
 
 
 def covering(covered: list[bool], symbols: int = 1, bar: str = "D") -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from stages.common.task import TASKS
-from stages.evaluate import amount, direction
+from stages.evaluate import amount, chance
 from stages.evaluate.information import gains
 from stages.evaluate.losses import best_baselines, of_best
 from stages.evaluate.question import question_of
@@ -172,4 +172,4 @@ def test_direction_of_an_impossible_outcome_has_a_finite_density():
     """A logit of 800 that is wrong loses 800 nats, not infinitely many."""
     rows = pd.DataFrame({"y": [0.0, 1.0]})
 
-    np.testing.assert_allclose(direction.log_density(rows, np.array([800.0, 800.0])), [-800, 0])
+    np.testing.assert_allclose(chance.log_density(rows, np.array([800.0, 800.0])), [-800, 0])

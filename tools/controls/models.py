@@ -11,7 +11,8 @@ import pandas as pd
 from scipy.linalg import solve_discrete_are
 from scipy.sparse import csr_array
 
-from stages.baseline.direction import logistic_line, probabilities, touch_probability
+from stages.baseline.chance import logistic_line, probabilities
+from stages.baseline.direction import touch_probability
 from stages.baseline.refit import log_forecasts
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import RANGES

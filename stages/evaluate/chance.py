@@ -1,0 +1,114 @@
+"""What all questions of "whether?" share: y is 0 or 1, its score the log-odds of 1."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score
+
+from stages.common.arrays import Bools, Floats
+from stages.common.task import log_loss
+from stages.evaluate.question import Question
+from stages.evaluate.shared import auc
+
+
+def event(rows: pd.DataFrame) -> Bools:
+    """Whether y came; shape (n_rows,)."""
+    return (rows["y"] == 1).to_numpy()
+
+
+def called(rows: pd.DataFrame) -> Bools:
+    """Whether the forecast calls y: p above the benchmark's, or the raw output above .5; shape (n_rows,).
+
+    The raw output decides where it isn't the score: then the network was trained with class weights,
+    which shift it so that .5 is its middle.
+    """
+    if (rows["raw_score"] != rows["score"]).any():
+        return (rows["raw_score"] > 0).to_numpy()
+    return (rows["delta"] > 0).to_numpy()
+
+
+def calls(rows: pd.DataFrame, no: str = "no", yes: str = "yes") -> pd.DataFrame:
+    """Columns `actual` and `predicted`, `no` or `yes` on each row."""
+    both = {"actual": event(rows), "predicted": called(rows)}
+    return pd.DataFrame({name: np.where(is_so, yes, no) for name, is_so in both.items()})
+
+
+def spread(rows: pd.DataFrame, _horizon_bars: int) -> Floats:
+    """Spread of a bar's return that the classic forecast of ATR says, for p says none; shape (n_rows,)."""
+    return (rows["sizing_atr"] * rows["return_per_atr"]).to_numpy(np.float64)
+
+
+def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
+    """Log of the probability that the score gives to what came, in nats; shape (n_rows,)."""
+    return -log_loss(rows["y"].to_numpy(np.float64), score)
+
+
+def nonconformity(rows: pd.DataFrame) -> Floats:
+    """One less the probability that was given to what came; shape (n_rows,)."""
+    p = rows["forecast"].to_numpy(np.float64)
+    return np.where(event(rows), 1 - p, p)
+
+
+def bounds(ranked: list[float], misses: float) -> tuple[float, float]:
+    """No lowest nonconformity, and the highest in a set of outcomes that a share `misses` may miss.
+
+    Of n in rising order the one at rank ceil((n + 1)(1 - misses)). Beyond n, as it is where `misses` is
+    0 or less or nothing is ranked, there is no highest: the set is both outcomes. Where `misses` is 1
+    or more it is none.
+    """
+    if misses >= 1:
+        return -np.inf, -np.inf
+    n_beyond = int((len(ranked) + 1) * misses)
+    return -np.inf, ranked[-n_beyond] if n_beyond > 0 else np.inf
+
+
+def width(rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
+    """Number of outcomes in each row's set, 0 to 2; shape (n_rows,)."""
+    p = rows["forecast"].to_numpy(np.float64)
+    yes, no = ((lo <= misfit) & (misfit <= hi) for misfit in (1 - p, p))
+    return yes.astype(np.float64) + no
+
+
+def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
+    """The classic figures of a classifier, pooled over folds and symbols; 0 where one isn't defined."""
+    came, call = event(test), called(test)
+    p = test["forecast"].to_numpy(np.float64)
+    tp, fp = int((call & came).sum()), int((call & ~came).sum())
+    fn, tn = int((~call & came).sum()), int((~call & ~came).sum())
+    n = len(test)
+    return {
+        "collapsed": int(call.all() or not call.any()),
+        "majority_share": max(tp + fn, tn + fp) / n,
+        "accuracy": (tp + tn) / n,
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
+        "mcc": ratio(tp * tn - fp * fn, ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5),
+        "roc_auc": auc(p, came),
+        "pr_auc": float(average_precision_score(came, p)) if came.any() else 0.0,
+        "brier": float(np.mean((p - came) ** 2)),
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "tn": tn,
+    }
+
+
+def ratio(part: float, whole: float) -> float:
+    """A part of a whole; 0 of nothing."""
+    return part / whole if whole else 0.0
+
+
+question = partial(
+    Question,
+    event=event,
+    calls=calls,
+    spread=spread,
+    log_density=log_density,
+    nonconformity=nonconformity,
+    bounds=bounds,
+    width=width,
+    block=block,
+    scale=1.0,
+)
