@@ -38,6 +38,6 @@ def other_settings(task: str) -> dict[str, Any]:
     """For each of the task's own settings a value that isn't shipped: a word, or half the number."""
     shipped = SHIPPED.label.of(task)
     return {
-        name: other_words(shipped, name)[0] if isinstance(value, str) else value / 2
+        name: other_words(shipped, name)[0] if isinstance(value, str) else type(value)(value / 2)
         for name, value in shipped.model_dump().items()
     }

@@ -36,7 +36,9 @@ def drop_in(folder: Path) -> None:
     """Add the question, as the page says."""
     for part in ("stages", "tests", "docs"):
         shutil.copytree(EXAMPLE / part, folder / part, dirs_exist_ok=True)
-    subprocess.run(["git", "apply", str(PATCH)], cwd=folder, check=True)
+    command = ["git", "apply", str(PATCH)]
+    applied = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert applied.returncode == 0, f"make {PATCH.name} anew, as the page says: {applied.stderr}"
     shutil.copy(folder / "params.yaml", folder / "stages/evaluate/defaults.yaml")
 
 

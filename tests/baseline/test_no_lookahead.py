@@ -6,6 +6,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.baseline.stage import forecasters
+from stages.common.task import TASKS
 from tests.questions import QUESTIONS
 
 PRICES = ["open", "high", "low", "close"]
@@ -23,6 +24,13 @@ def forecasts_of(make_labels, rows_of, params):
         return pd.DataFrame({"close_time": rows["close_time"]} | columns)
 
     return run
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_network_starts_from_a_baseline_that_there_is(question):
+    """The offset that a task names, and the benchmark, are columns however the question is asked."""
+    task, settings = QUESTIONS[question]
+    assert {TASKS[task].offset, "benchmark"} <= forecasters(task, settings.model_dump()).keys()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -61,6 +61,14 @@ def test_all_tasks_have_the_same_keys_and_numbers_in_all(compared, make_inputs, 
 
 
 @pytest.mark.parametrize("task", TASKS)
+def test_sides_are_long_short_or_flat(compared, make_inputs, task):
+    """How large a position is, is the strategy's to say."""
+    rows, _ = compared(make_inputs(task), task)
+
+    assert set(question_of(task).side(rows)) <= {1.0, -1.0, 0.0}
+
+
+@pytest.mark.parametrize("task", TASKS)
 def test_where_the_model_is_the_benchmark_all_is_nil(compared, make_inputs, judged, task):
     """0, [0, 0], p = 1, auc .5, ic 0, slope 0, no information, and never NaN."""
     inputs = make_inputs(task, knowledge=0)
