@@ -14,7 +14,7 @@ from joblib import cpu_count
 from stages.common.errors import InputError, run, shown
 from stages.fetch.params import FetchParams
 from stages.fetch.source import source_of
-from stages.params import Params, load_params
+from stages.params import FILE, Params, load_params, make_git_look
 from tools.memory import estimate, n_bars
 
 # Estimates are off by less, even far from what was measured; and a run that would fit must not be refused.
@@ -25,6 +25,7 @@ def main() -> None:
     """Check the file named on the command line, params.yaml by default, and say what memory it takes."""
     if len(sys.argv) > 2:
         raise InputError(f"tools.check must be given one file, or none; received {shown(sys.argv[1:])}.")
+    make_git_look(FILE)
     params = check(*sys.argv[1:])
     need, total = estimate(params, cpu_count()), psutil.virtual_memory().total
     check_memory(need, total)

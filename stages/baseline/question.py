@@ -9,7 +9,10 @@ from stages.baseline.refit import Forecaster
 
 @dataclass(frozen=True)
 class Question:
-    """`baselines(**settings)`, of the block `label.<task>`: forecasters by column, `benchmark` first."""
+    """`baselines(**settings)`, of the block `label.<task>`: forecasters by column, `benchmark` first.
+
+    A forecaster sees what `rows.make_rows` gives; what isn't among its columns has to be added there.
+    """
 
     baselines: Callable[..., dict[str, Forecaster]]
 

@@ -24,14 +24,15 @@ class Words:
 class Question:
     """A task, as far as evaluate has to know; rows are those of `rows.join`, shapes (n_rows,).
 
-    event: whether what `auc` and `hit_rate` rank above the rest came. surprise: what came beyond the
-    benchmark, which `ic` ranks. calls: columns `actual` and `predicted`, the kind of each row as text.
-    side: of the market, 1, -1 or 0. spread: forecast of the spread of the next bar's return, by which a
-    position is sized; it takes `horizon_bars`, too. log_density: of y under a score, in nats.
-    nonconformity: how badly y fits its forecast; `bounds` gives the lowest and highest in a set, of past
-    ones in rising order and the share that may miss, and `width` the size of each row's set between
-    bounds; `gamma` is how far a miss moves the next sets. block: the task's own figures, of test rows and
-    bars a year. `scale`: of a forecast, for reading.
+    event: whether what `auc` and `hit_rate` rank above the rest came: of classes that y is 1, of amounts
+    that y is above the benchmark. surprise: what came beyond what was to be expected, which `ic` ranks.
+    calls: columns `actual` and `predicted`, the kind of each row as text. side: of the market, 1, -1 or 0.
+    spread: forecast of the spread of the next bar's return, by which a position is sized; it takes
+    `horizon_bars`, too. log_density: of y under a score, in nats. nonconformity: how badly y fits its
+    forecast; `bounds` gives the lowest and highest in a set, of past ones in rising order and the share
+    that may miss, and `width` the size of each row's set between bounds; `gamma` is how far a miss moves
+    the next sets. block: the task's own figures, of test rows and bars a year. scale: of a forecast, for
+    reading. What kinds of questions share is in `amount.question` and `chance.question`.
     """
 
     event: Callable[[pd.DataFrame], Bools]

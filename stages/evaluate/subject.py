@@ -38,7 +38,7 @@ def market_of(settings: Settings) -> str:
         "exchange": settings.get("fetch.exchange.name", source),
         "file": "candles from files",
     }
-    return str(words.get(source, source))
+    return str(words.get(source, f"candles from {source}" if source else ""))
 
 
 def facts(test: pd.DataFrame, settings: Settings, defaults: Settings) -> dict[str, str]:

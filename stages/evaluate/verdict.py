@@ -17,7 +17,8 @@ def sentence(metrics: dict[str, Any], task: str, market: str = "") -> str:
         verdict = "not enough test to tell"
     skill, edge = gain(test, "skill", "dm_p"), gain(test, "edge", "edge_dm_p")
     figures = f"Skill over the benchmark {skill}; edge over the best baseline {edge}."
-    subject = f"{task.capitalize()} on {market}" if market else task.capitalize()
+    question = task.replace("_", " ").capitalize()
+    subject = f"{question} on {market}" if market else question
     return " ".join([f"{subject}: {verdict}. {figures}", *warnings(metrics, task)])
 
 
@@ -38,7 +39,7 @@ def warnings(metrics: dict[str, Any], task: str) -> list[str]:
     elif metrics["test"].get("is_baseline"):  # results of an earlier revision lack it
         found.append("The forecast is a single baseline's on every row: there is no network in it.")
     elif metrics[task].get("collapsed"):
-        found.append("Collapsed: it calls the same direction on every row.")
+        found.append("Collapsed: it calls the same on every row.")
     if overfit(metrics):
         found.append(
             f"Overfit: a skill of {metrics['train']['skill_pct']:.1f} % on the rows it was trained on "

@@ -15,7 +15,8 @@ class Question:
     """`make_targets(bars, rows, horizon, settings)` labels the bars at these positions.
 
     `bars`: candles with `true_range` and `atr`; `settings`: the block `label.<task>`. Each position has
-    `horizon` more bars after it. It gives a row each: `y`; `end`, where the bar is that tells y.
+    `horizon` more bars after it, without a gap, and at least `split.warmup_bars` of its stretch before it.
+    It gives a row each: `y`; `end`, where the bar is that tells y.
     """
 
     make_targets: Callable[[pd.DataFrame, Ints, int, Any], pd.DataFrame]

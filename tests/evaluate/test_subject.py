@@ -64,7 +64,7 @@ def test_settings_that_no_stage_reads_are_left_out():
         ({"fetch.source": "simulated", "fetch.simulated.seed": 1}, "a simulated market"),
         ({"fetch.source": "exchange", "fetch.exchange.name": "kraken"}, "kraken"),
         ({"fetch.source": "file"}, "candles from files"),
-        ({"fetch.source": "broker"}, "broker"),
+        ({"fetch.source": "broker"}, "candles from broker"),
         ({}, ""),
     ],
 )
