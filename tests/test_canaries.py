@@ -165,6 +165,30 @@ CANARIES = {
         leaky="(closes.shift(-n) - close)",
         tests="tests/baseline/test_rows.py",
     ),
+    "hours fitted to weeks that are still going on": Canary(
+        file="stages/common/periodicity.py",
+        sound="(place + half_week < moment)",
+        leaky="(place < moment)",
+        tests="tests/common/test_periodicity.py",
+    ),
+    "a release that is known too early": Canary(
+        file="stages/common/periodicity.py",
+        sound="NOTICE // bar, horizon_bars",
+        leaky="horizon_bars, horizon_bars",
+        tests="tests/common/test_periodicity.py",
+    ),
+    "a release that nobody had announced": Canary(
+        file="stages/common/calendar.py",
+        sound='[found["scheduled"] == "true"]',
+        leaky="",
+        tests="tests/common/test_calendar.py",
+    ),
+    "a distance from tomorrow's average": Canary(
+        file="stages/common/distance.py",
+        sound="adjust=False).mean()",
+        leaky="adjust=False).mean().shift(-1)",
+        tests="tests/common/test_distance.py",
+    ),
     "GARCH fitted up to its next refit": Canary(
         file="stages/baseline/volatility.py",
         sound="model = fit_garch(percent_return[first : now + 1], model)",

@@ -48,13 +48,20 @@ def seconds(work: Callable[[], Any]) -> float:
 def time_task(candles: pd.DataFrame, params: Params) -> dict[str, float]:
     """Seconds of each of a task's columns alone, and of all TOGETHER, starting of processes included."""
     labels, _ = label_candles(candles, params.task, HOUR, params.label, params.split)
-    rows = make_rows(candles, labels, HOUR, params.split.bridge_bars, params.label.horizon)
+    rows = make_rows(
+        candles,
+        labels,
+        None,
+        HOUR,
+        bridge_bars=params.split.bridge_bars,
+        horizon_bars=params.label.horizon,
+    )
     settings = params.label.of(params.task).model_dump()
     times = {
         name: seconds(partial(forecaster, rows, params.baseline))
         for name, forecaster in forecasters(params.task, settings).items()
     }
-    return times | {TOGETHER: seconds(lambda: baseline({SYMBOL: candles}, {SYMBOL: labels}, params))}
+    return times | {TOGETHER: seconds(lambda: baseline({SYMBOL: candles}, {SYMBOL: labels}, None, params))}
 
 
 def table(times: dict[str, dict[str, float]]) -> str:

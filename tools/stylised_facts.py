@@ -183,7 +183,9 @@ def volatility_skill_pct(candles: pd.DataFrame) -> float:
     params = check_params(changed(read_params(DEFAULTS), {"task": "volatility", "split.scheme": "holdout"}))
     market = {"candles": candles}
     labels = label(market, params).labels
-    forecasts = baseline(market, labels, params, skip=(BASELINES | SIZING).keys() - {HAR, "benchmark"})
+    forecasts = baseline(
+        market, labels, None, params, skip=(BASELINES | SIZING).keys() - {HAR, "benchmark"}
+    )
     rows = forecasts["candles"].assign(y=labels["candles"]["y"]).dropna()
     y, har, benchmark = rows[["y", HAR, "benchmark"]].to_numpy().T
     return float(100 * (1 - qlike(y, np.log(har)).mean() / qlike(y, np.log(benchmark)).mean()))

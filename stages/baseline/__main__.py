@@ -1,6 +1,7 @@
-"""baseline: reads data/candles and data/labels, writes data/baselines."""
+"""baseline: reads data/candles, data/labels and the calendar, writes data/baselines."""
 
 from stages.baseline.stage import baseline
+from stages.common.calendar import known_until, read_releases
 from stages.common.tables import read_tables, write_tables
 from stages.params import Params
 from stages.runner import run_stage
@@ -9,11 +10,14 @@ from stages.runner import run_stage
 def main(params: Params) -> None:
     """Write a table a symbol."""
     candles = read_tables("data/candles")
-    tables = baseline(candles, read_tables("data/labels", candles), params)
+    releases = read_releases() if params.featurize.events == "us_releases" else None
+    tables = baseline(candles, read_tables("data/labels", candles), releases, params)
     write_tables("data/baselines", tables)
     n_rows = sum(map(len, tables.values()))
     n_unfitted = sum(int(table.isna().any(axis=1).sum()) for table in tables.values())
     print(f"baseline: {n_rows:,} rows, {n_unfitted:,} of them before every baseline had its first fit")
+    if releases is not None and (last := known_until(releases)) < params.fetch.end_time:
+        print(f"baseline: releases are known up to {last:%Y-%m-%d}; no later one counts (docs/calendar.md)")
 
 
 if __name__ == "__main__":

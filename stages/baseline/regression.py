@@ -37,6 +37,22 @@ def ols(X: Floats, y: Floats, _hour: Ints) -> Line:
     return Line(level, slopes, centre, np.zeros(HOURS))
 
 
+def decayed_ridge(X: Floats, y: Floats, _hour: Ints) -> Line:
+    """Ridge regression of y on the columns of X, centred, in which later rows weigh more.
+
+    A row weighs half as much as one that comes half of all rows later. Minimises the sum of
+    weight (y - level - slopes · x)² + PENALTY · slopes².
+    """
+    weight = 0.5 ** (np.arange(len(X))[::-1] / (len(X) / 2))
+    share = weight / weight.sum()
+    level, centre = float(np.einsum("i,i->", share, y)), np.einsum("i,ij->j", share, X)
+    X = X - centre
+    weighted = X * weight[:, None]
+    moments = np.einsum("ij,ik->jk", weighted, X) + PENALTY * np.eye(X.shape[1])
+    slopes = np.linalg.solve(moments, np.einsum("ij,i->j", weighted, y - level))
+    return Line(level, slopes, centre, np.zeros(HOURS))
+
+
 def ridge_by_hour(X: Floats, y: Floats, hour: Ints) -> Line:
     """Ridge regression of y on the columns of X and 168 dummies, all centred.
 

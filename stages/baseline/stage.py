@@ -19,15 +19,29 @@ from stages.common.tables import Tables
 from stages.params import Params
 
 
-def baseline(candles: Tables, labels: Tables, params: Params, skip: Collection[str] = ()) -> Tables:
+def baseline(
+    candles: Tables,
+    labels: Tables,
+    releases: pd.DataFrame | None,
+    params: Params,
+    skip: Collection[str] = (),
+) -> Tables:
     """Each symbol's close_time and a column a baseline, but for those to `skip`; a row a label.
 
-    A process a symbol and column. Row t uses candles up to t, and labels that had ended by its close.
-    Raises InputError where there never were enough rows for every baseline's first fit.
+    `releases`: as `read_releases` has them; None where none matters. A process a symbol and column. Row t
+    uses candles up to t, and labels that had ended by its close. Raises InputError where there never were
+    enough rows for every baseline's first fit.
     """
     bar, bridge_bars = bar_length(params.fetch.timeframe), params.split.bridge_bars
     rows = {
-        symbol: make_rows(candles[symbol], labels[symbol], bar, bridge_bars, params.label.horizon)
+        symbol: make_rows(
+            candles[symbol],
+            labels[symbol],
+            releases,
+            bar,
+            bridge_bars=bridge_bars,
+            horizon_bars=params.label.horizon,
+        )
         for symbol in candles
     }
     made = forecasters(params.task, params.label.of(params.task).model_dump())

@@ -1,6 +1,7 @@
 """Classical answers to "how much?": forecasts of ATR over close, or of mean true range over close."""
 
 import warnings
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +14,13 @@ from stages.baseline.boosting import boosted_ratio, tree_columns
 from stages.baseline.params import BaselineParams
 from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, log_forecasts, refits, scaled
-from stages.baseline.regression import ols, ridge_by_hour
-from stages.baseline.rows import FLOOR, RANGES, RETURNS, usable
+from stages.baseline.regression import decayed_ridge, ols, ridge_by_hour
+from stages.baseline.rows import FLOOR, KEPT, RANGES, RETURNS, SPANS, usable
 from stages.common.arrays import Floats
-from stages.common.bars import ATR_PERIOD
+from stages.common.distance import AVERAGES
 
-KEPT = 1 - 1 / ATR_PERIOD  # share of itself that Wilder's ATR keeps each bar
+FREED = [f"freed_{span}" for span in SPANS] + ["freed_atr"]
+DISTANCES = [f"distance_{n}" for n in AVERAGES]
 UP_TO_A_DAY = RETURNS[:3]  # of hourly bars
 DECAY = 0.94  # of squared returns a bar: RiskMetrics' figure for days
 
@@ -83,6 +85,18 @@ def har(rows: pd.DataFrame, params: BaselineParams) -> Floats:
 def har_hour_of_week(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     """Log-HAR with an effect for each hour of the week: the one to beat."""
     return log_forecasts(rows, params, ridge_by_hour, RANGES)
+
+
+def har_x(rows: pd.DataFrame, params: BaselineParams, ahead: str) -> Floats:
+    """Log-HAR-X on ranges freed of what clock and calendar do to them; later rows weigh more.
+
+    The x are what clock and calendar will do in the bars `ahead`, today's ATR as it is, and how far the
+    close is from its averages, whichever way.
+    """
+    sizes = rows[DISTANCES].abs()
+    return log_forecasts(
+        rows.assign(**sizes), params, decayed_ridge, [*FREED, ahead, "log_atr", *DISTANCES]
+    )
 
 
 class Garch(NamedTuple):
@@ -177,15 +191,20 @@ BASELINES: dict[str, Forecaster] = {
     "ewma": ewma,
     "har": har,
     "har_hour_of_week": har_hour_of_week,
+    "har_x": partial(har_x, ahead="ahead_atr"),
     "garch": garch,
     "boosting": boosting,
 }
-MEAN_REVERSION: dict[str, Forecaster] = {"atr": mean_reversion, "true_range": mean_reversion_ahead}
+# What depends on `label.volatility.target`.
+OF_MEAN: dict[str, Forecaster] = {
+    "mean_reversion": mean_reversion_ahead,
+    "har_x": partial(har_x, ahead="ahead_mean"),
+}
 
 
 def baselines(target: str, **_settings: Any) -> dict[str, Forecaster]:
-    """Each column's forecaster; what reverts to the mean depends on `label.volatility.target`."""
-    return BASELINES | {"mean_reversion": MEAN_REVERSION[target]}
+    """Each column's forecaster, for ATR(t+h) or else the mean true range of bars t+1 ... t+h."""
+    return BASELINES | (OF_MEAN if target == "true_range" else {})
 
 
 QUESTION = Question(baselines=baselines)

@@ -11,8 +11,12 @@ Group = Literal["returns", "ranges", "momentum", "volume", "clock"]
 
 
 class FeaturizeParams(Section):
-    """Groups that are switched on, and the windows that they look back over, in bars."""
+    """Groups that are switched on, and the windows that they look back over, in bars.
 
+    `events`: what is known in advance to move the market; baselines use it, too.
+    """
+
+    events: Literal["us_releases", "none"]
     groups: list[Group] = Field(min_length=1)
     windows: list[Bars] = Field(min_length=2, max_length=50)  # each makes columns in most groups
 

@@ -10,10 +10,12 @@ from stages.baseline.params import BaselineParams
 from stages.baseline.rows import make_rows
 from stages.common.arrays import Floats, Ints
 from stages.common.bars import atr, bar_length, stretches, true_range
+from stages.common.calendar import read_releases
 from stages.common.task import TASKS
 
 HOUR = bar_length("1h")
 HORIZON, BRIDGE, WARMUP = 14, 3, 730
+RELEASES = read_releases()
 
 MakeLabels = Callable[[pd.DataFrame], pd.DataFrame]
 MakeRows = Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
@@ -97,7 +99,9 @@ def make_direction_labels() -> MakeLabels:
 @pytest.fixture
 def rows_of() -> MakeRows:
     """`rows_of(candles, labels)` gives the rows that baselines are fitted on."""
-    return lambda candles, labels: make_rows(candles, labels, HOUR, BRIDGE, HORIZON)
+    return lambda candles, labels: make_rows(
+        candles, labels, RELEASES, HOUR, bridge_bars=BRIDGE, horizon_bars=HORIZON
+    )
 
 
 @pytest.fixture

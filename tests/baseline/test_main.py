@@ -21,14 +21,15 @@ def labels(candles, make_volatility_labels):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, candles, labels):
-    """A folder with candles, labels and settings; `project(min_bars=...)` rewrites the settings."""
+    """A folder with candles, labels and settings; `project(...)` rewrites these."""
     monkeypatch.chdir(tmp_path)
     write_table("data/candles/BTC-USDT.parquet", candles[:1500])
     write_table("data/labels/BTC-USDT.parquet", labels)
 
-    def configure(min_bars: int = 200) -> None:
+    def configure(min_bars: int = 200, **changes: str) -> None:
         bars = {"refit_bars": 50, "min_bars": min_bars, "window_bars": max(400, min_bars)}
-        write_params({"task": "volatility", "baseline": bars | {"slow_refit_bars": 300}})
+        settings = {"task": "volatility", "baseline": bars | {"slow_refit_bars": 300}}
+        write_params(settings | changes)
 
     configure()
     return configure
@@ -43,12 +44,30 @@ def test_stage_writes_a_column_a_baseline(project, labels, capsys):
     assert list(tables) == ["BTC-USDT"]
     assert list(table.columns) == [
         "close_time", "benchmark", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week",
-        "garch", "boosting", "sizing_atr", "return_per_atr",
+        "har_x", "garch", "boosting", "sizing_atr", "return_per_atr",
     ]  # fmt: skip
     assert_frame_equal(table[["close_time"]], labels[["close_time"]], check_exact=True)
     assert (
         f"baseline: {len(labels):,} rows, 213 of them before every baseline had" in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize(
+    ("end", "events", "told"),
+    [
+        ("2027-01-01", "us_releases", False),
+        ("2028-01-01", "us_releases", True),
+        ("2028-01-01", "none", False),
+    ],
+)
+def test_a_window_beyond_the_calendar_is_told(project, capsys, end, events, told):
+    """The run goes on, and says up to when it knows what was to come."""
+    project(**{"fetch.end": end, "featurize.events": events})
+
+    main(load_params())
+
+    line = "baseline: releases are known up to 2027-12-03; no later one counts (docs/calendar.md)"
+    assert (line in capsys.readouterr().out) == told
 
 
 def test_each_symbol_is_forecast_from_its_own_rows(
@@ -89,8 +108,8 @@ def test_columns_that_are_skipped_change_no_other(project):
     """For who has no time for the slow ones; the rest is to the last bit the same."""
     candles, labels = read_tables("data/candles"), read_tables("data/labels")
 
-    whole = baseline(candles, labels, load_params())["BTC-USDT"]
-    quick = baseline(candles, labels, load_params(), skip=("garch", "boosting"))["BTC-USDT"]
+    whole = baseline(candles, labels, None, load_params())["BTC-USDT"]
+    quick = baseline(candles, labels, None, load_params(), skip=("garch", "boosting"))["BTC-USDT"]
 
     assert_frame_equal(quick, whole.drop(columns=["garch", "boosting"]), check_exact=True)
 

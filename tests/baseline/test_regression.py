@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.baseline.regression import PENALTY, Line, ols, ridge_by_hour
+from stages.baseline.regression import PENALTY, Line, decayed_ridge, ols, ridge_by_hour
 from stages.baseline.rows import HOURS
 from stages.common.arrays import Floats, Ints
 
@@ -51,11 +51,41 @@ def test_ridge_equals_its_dense_textbook_form(seed, n_rows, n_columns, hours):
     np.testing.assert_allclose(actual, dense_ridge(X, y, hour, at_X, at_hour), rtol=1e-7, atol=1e-7)
 
 
+def test_decayed_ridge_equals_its_dense_textbook_form():
+    """Weights halve over half of the rows: the first row's is a quarter of the last one's."""
+    X, y, hour = problem(seed=3)
+    weight = np.geomspace(0.25, 1, len(X) + 1)[1:]
+    root = np.sqrt(np.append(weight, np.full(X.shape[1], PENALTY)))[:, None]
+    design = np.vstack(
+        [
+            np.column_stack([np.ones(len(X)), X - np.average(X, axis=0, weights=weight)]),
+            np.eye(X.shape[1] + 1)[1:],
+        ]
+    )
+    answers = np.append(y, np.zeros(X.shape[1]))[:, None]
+
+    expected = design[: len(X)] @ np.linalg.lstsq(root * design, root * answers)[0][:, 0]
+
+    np.testing.assert_allclose(decayed_ridge(X, y, hour).at(X, hour), expected, rtol=1e-9)
+
+
+def test_decayed_ridge_follows_what_came_lately():
+    """Of a slope that changes halfway, it is nearer to the later one than least squares."""
+    rng = np.random.default_rng(4)
+    X, hour = rng.standard_normal((1000, 1)), np.zeros(1000, dtype=np.int64)
+    y = X[:, 0] * np.repeat([1.0, 3.0], 500)
+
+    plain, decayed = (fit(X, y, hour).slopes[0] for fit in (ols, decayed_ridge))
+
+    assert 1.9 < plain < 2.1
+    assert 2.2 < decayed < 3
+
+
 def test_raising_the_target_raises_the_level_alone():
     """A constant added to y moves the level by it, and neither slopes nor effects."""
     X, y, hour = problem(seed=2)
 
-    for fit in (ols, ridge_by_hour):
+    for fit in (ols, decayed_ridge, ridge_by_hour):
         low, high = fit(X, y, hour), fit(X, y + 3, hour)
         np.testing.assert_allclose(high.level, low.level + 3)
         np.testing.assert_allclose(high.slopes, low.slopes, atol=1e-10)

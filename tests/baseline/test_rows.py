@@ -6,9 +6,11 @@ from stages.baseline.rows import (
     ANSWERS,
     CLIP,
     FLOOR,
+    KEPT,
     RANGES,
     RETURNS,
     SPANS,
+    freed_ranges,
     hour_of_week,
     log_ranges,
     log_returns,
@@ -103,6 +105,44 @@ def test_past_returns_equal_their_written_definition(make_candles):
             np.testing.assert_allclose(actual[f"return_{span}"][t], expected, rtol=1e-9)
 
 
+def test_freed_ranges_equal_their_written_definition(make_candles):
+    """Where clock and calendar do nothing yet, freed ranges are ranges; means are of logs."""
+    candles = make_candles(640, missing=range(300, 310))
+    stretch = stretches(candles["open_time"], HOUR, bridge_bars=3)
+    log_range = log_ranges(candles, stretch)["log_range_1"]
+    bars = pd.DataFrame({"open_time": candles["open_time"], "stretch": stretch, "log_range": log_range})
+
+    actual = freed_ranges(bars, None, HOUR, 14)
+
+    assert list(actual.columns) == [*(f"freed_{n}" for n in SPANS), "freed_atr", "ahead_atr", "ahead_mean"]
+    assert actual[["ahead_atr", "ahead_mean"]].eq(0).all(axis=None)
+    for t in (0, 5, 30, 299, 300, 303, 323, 500, 629):
+        begin = 0 if t < 300 else 300
+        for span in SPANS:
+            seen = log_range[max(begin, t - span + 1) : t + 1]
+            expected = seen.mean() if len(seen) == span else np.nan
+            np.testing.assert_allclose(actual[f"freed_{span}"][t], expected, rtol=1e-9)
+        weights = np.append((1 / 14) * KEPT ** np.arange(t - begin), KEPT ** (t - begin))[::-1]
+        expected = np.log(np.sum(weights * np.exp(log_range[begin : t + 1])))
+        np.testing.assert_allclose(actual["freed_atr"][t], expected, rtol=1e-9)
+
+
+def test_ranges_are_freed_of_hours_of_their_own(make_candles):
+    """Where nights are wild, freed ranges are as wide by day as by night, and days ahead promise less."""
+    candles = make_candles(24 * 120)
+    hour = candles["open_time"].dt.hour.to_numpy()
+    log_range = np.log(0.01 * np.where(hour < 6, 4, 1))
+    bars = pd.DataFrame({"open_time": candles["open_time"], "stretch": 0, "log_range": log_range})
+
+    actual = freed_ranges(bars, None, HOUR, 6)[-24 * 14 :]
+
+    by_hour = actual["freed_1"].groupby(hour[-24 * 14 :]).mean()
+    assert np.ptp(log_range) > 1.3
+    assert np.ptp(by_hour) < 0.05
+    ahead = actual["ahead_mean"].groupby(hour[-24 * 14 :]).mean()
+    assert ahead[23] > ahead[5] + 1
+
+
 def test_a_crash_is_clipped(make_candles):
     """A price that halves in a bar counts as CLIP, and one in a market that stood still has a unit too."""
     candles = make_candles(40)
@@ -121,7 +161,7 @@ def test_every_candle_has_a_row(make_candles, make_direction_labels):
     candles = make_candles(2400, missing=[1000, 1001, *range(1500, 1510)])
     labels = make_direction_labels(candles)
 
-    rows = make_rows(candles, labels, HOUR, bridge_bars=3, horizon_bars=14)
+    rows = make_rows(candles, labels, None, HOUR, bridge_bars=3, horizon_bars=14)
 
     assert (rows["close_time"] == candles["open_time"] + HOUR).all()
     held = rows["close_time"].isin(labels["close_time"])
@@ -140,7 +180,7 @@ def test_future_atr_is_the_one_h_bars_later(make_candles, make_direction_labels)
     known = pd.Series(average, candles["open_time"] + HOUR)
     close = candles.set_index(candles["open_time"] + HOUR)["close"]
 
-    rows = make_rows(candles, make_direction_labels(candles), HOUR, bridge_bars=3, horizon_bars=14)
+    rows = make_rows(candles, make_direction_labels(candles), None, HOUR, bridge_bars=3, horizon_bars=14)
 
     rows = rows[rows["y"].notna()]
     assert rows["ahead_end"].sub(rows["close_time"]).eq(14 * HOUR).all()
@@ -152,7 +192,7 @@ def test_regressors_are_of_the_row_s_own_close(make_candles, make_volatility_lab
     """ATR and hour are those of the candle that closes at close_time."""
     candles = make_candles(1600, missing=[1000, 1001])
 
-    rows = make_rows(candles, make_volatility_labels(candles), HOUR, bridge_bars=3, horizon_bars=14)
+    rows = make_rows(candles, make_volatility_labels(candles), None, HOUR, bridge_bars=3, horizon_bars=14)
 
     np.testing.assert_allclose(np.exp(rows["log_atr"]), rows["atr"])
     np.testing.assert_array_equal(rows["hour_of_week"], hour_of_week(rows["close_time"]))
@@ -165,7 +205,7 @@ def test_rows_ignore_the_future(make_candles, make_volatility_labels):
     known = ["close_time", "stretch", "log_return", "atr", "hour_of_week", *RANGES, *RETURNS]
 
     whole, cut = (
-        make_rows(frame, make_volatility_labels(frame), HOUR, bridge_bars=3, horizon_bars=14)
+        make_rows(frame, make_volatility_labels(frame), None, HOUR, bridge_bars=3, horizon_bars=14)
         for frame in (candles, candles[:1500])
     )
 
@@ -177,7 +217,9 @@ def test_rows_after_a_long_gap_remember_nothing_before_it(make_candles, make_vol
     for missing, remembers in ((range(800, 803), True), (range(800, 804), False)):
         candles = make_candles(1000, missing=missing)
 
-        rows = make_rows(candles, make_volatility_labels(candles), HOUR, bridge_bars=3, horizon_bars=14)
+        rows = make_rows(
+            candles, make_volatility_labels(candles), None, HOUR, bridge_bars=3, horizon_bars=14
+        )
 
         rows = rows[807:812]
         assert rows[["log_range_1", "log_range_4"]].notna().all(axis=None)

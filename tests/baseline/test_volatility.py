@@ -3,10 +3,13 @@ import pandas as pd
 import pytest
 
 from stages.baseline.params import BaselineParams
-from stages.baseline.volatility import BASELINES, DECAY, KEPT, baselines, boosting, ewma, har_hour_of_week
+from stages.baseline.rows import KEPT, make_rows
+from stages.baseline.volatility import BASELINES, DECAY, baselines, boosting, ewma, har_hour_of_week
 from stages.common.arrays import Floats
-from stages.common.bars import ATR_PERIOD
+from stages.common.bars import ATR_PERIOD, bar_length
+from stages.common.calendar import near_release
 
+HOUR = bar_length("1h")
 FIRST = 943  # the first fit: 730 of warm-up, 199 rows before the 200th, 14 until it ends
 LONG = BaselineParams(refit_bars=300, min_bars=1000, window_bars=2000, slow_refit_bars=300)
 
@@ -33,7 +36,8 @@ def test_every_baseline_has_a_column(rows, params, target):
     columns = forecasts(rows, params, target)
 
     assert list(columns) == list(BASELINES) == [
-        "benchmark", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week", "garch", "boosting",
+        "benchmark", "last_value", "mean_reversion", "ewma", "har", "har_hour_of_week", "har_x",
+        "garch", "boosting",
     ]  # fmt: skip
     for name, column in columns.items():
         assert (column[FIRST:] > 0).all()
@@ -107,6 +111,39 @@ def test_hour_of_week_pays_where_there_is_one(rows, params):
     y = (rows["y"] * profile).to_numpy()[1530:]
 
     assert qlike(y, columns["har_hour_of_week"][1530:]) < 0.5 * qlike(y, columns["har"][1530:])
+
+
+def test_what_is_known_in_advance_pays(make_candles, make_volatility_labels):
+    """Of a market that goes wild with each release, har_x knows the hours to come, and har doesn't."""
+    candles = make_candles(24 * 240)
+    time = candles["open_time"]
+    releases = pd.DataFrame({"event": "cpi", "time": time[24 * 9 + 7 :: 24 * 9] + pd.Timedelta(minutes=30)})
+    wild = np.where(near_release(time, HOUR, releases, "cpi") > 0, 6.0, 1.0)
+    centre = (candles["high"] + candles["low"]) / 2
+    wide = candles.assign(
+        high=centre + wild * (candles["high"] - centre), low=centre + wild * (candles["low"] - centre)
+    )
+    labels = make_volatility_labels(wide)
+    losses = {}
+    for name, table in {"known": releases, "unknown": None}.items():
+        rows = make_rows(wide, labels, table, HOUR, bridge_bars=3, horizon_bars=14)
+        losses[name] = qlike(rows["y"].to_numpy()[3000:], baselines("atr")["har_x"](rows, LONG)[3000:])
+    har = qlike(rows["y"].to_numpy()[3000:], baselines("atr")["har"](rows, LONG)[3000:])
+
+    assert losses["known"] < 0.8 * losses["unknown"]
+    assert losses["known"] < 0.8 * har
+
+
+def test_distance_pays_where_it_counts(rows):
+    """Of a target that is larger the further the close is from its averages, whichever way."""
+    far = rows["distance_72"].abs().fillna(0)
+    target = rows.assign(y=rows["y"] * np.exp(far))
+
+    with_x, without = (
+        qlike(target["y"], fit(target, LONG)) for fit in (BASELINES["har_x"], har_hour_of_week)
+    )
+
+    assert with_x < 0.7 * without
 
 
 def test_boosting_pays_where_lines_bend(rows):

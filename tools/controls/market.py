@@ -106,8 +106,8 @@ def make_studies(market: Market, seed: int, tasks: list[str], params: Params) ->
 def make_study(settings: SimulatedParams, params: Params, candles: pd.DataFrame, features: Tables) -> Study:
     """What label and baseline make of the candles."""
     labels, folds, _ = label({SYMBOL: candles}, params)
-    baselines = baseline({SYMBOL: candles}, labels, params, skip=SLOW)
+    baselines = baseline({SYMBOL: candles}, labels, None, params, skip=SLOW)
     bridge_bars, horizon = params.split.bridge_bars, params.label.horizon
-    rows = make_rows(candles, labels[SYMBOL], BAR, bridge_bars, horizon)
+    rows = make_rows(candles, labels[SYMBOL], None, BAR, bridge_bars=bridge_bars, horizon_bars=horizon)
     folds = folds[folds["fold"] != "live"]
     return Study(settings, params, candles, features, labels, folds, rows, baselines)

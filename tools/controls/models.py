@@ -15,8 +15,7 @@ from stages.baseline.chance import logistic_line, probabilities
 from stages.baseline.direction import touch_probability
 from stages.baseline.refit import log_forecasts
 from stages.baseline.regression import ols, ridge_by_hour
-from stages.baseline.rows import RANGES
-from stages.baseline.volatility import KEPT
+from stages.baseline.rows import KEPT, RANGES
 from stages.common.arrays import Floats
 from stages.common.task import TASKS
 from stages.fetch.simulated.candles import MEMORIES, planted_signal, week_profile
