@@ -16,7 +16,8 @@ def main(params: Params) -> None:
     n_rows = sum(map(len, tables.values()))
     n_unfitted = sum(int(table.isna().any(axis=1).sum()) for table in tables.values())
     print(f"baseline: {n_rows:,} rows, {n_unfitted:,} of them before every baseline had its first fit")
-    if releases is not None and (last := known_until(releases)) < params.fetch.end_time:
+    newest = max(table["open_time"].iloc[-1] for table in candles.values())
+    if releases is not None and (last := known_until(releases)) < newest:
         print(f"baseline: releases are known up to {last:%Y-%m-%d}; no later one counts (docs/calendar.md)")
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -53,21 +54,19 @@ def test_stage_writes_a_column_a_baseline(project, labels, capsys):
 
 
 @pytest.mark.parametrize(
-    ("end", "events", "told"),
-    [
-        ("2027-01-01", "us_releases", False),
-        ("2028-01-01", "us_releases", True),
-        ("2028-01-01", "none", False),
-    ],
+    ("last", "events"),
+    [("2022-03-07", "us_releases"), ("2022-03-05", "us_releases"), ("2022-03-05", "none")],
 )
-def test_a_window_beyond_the_calendar_is_told(project, capsys, end, events, told):
-    """The run goes on, and says up to when it knows what was to come."""
-    project(**{"fetch.end": end, "featurize.events": events})
+def test_candles_beyond_the_calendar_are_told(project, capsys, monkeypatch, last, events):
+    """The run goes on, and says up to when it knows what was to come; these candles end on 6 March."""
+    monkeypatch.setattr("stages.baseline.__main__.known_until", lambda _: pd.Timestamp(last, tz="UTC"))
+    project(**{"featurize.events": events})
 
     main(load_params())
 
-    line = "baseline: releases are known up to 2027-12-03; no later one counts (docs/calendar.md)"
-    assert (line in capsys.readouterr().out) == told
+    line = f"baseline: releases are known up to {last}; no later one counts (docs/calendar.md)"
+    told = line in capsys.readouterr().out
+    assert told == (last < "2022-03-06" and events == "us_releases")
 
 
 def test_each_symbol_is_forecast_from_its_own_rows(
