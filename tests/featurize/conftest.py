@@ -12,7 +12,7 @@ GROUPS = ["returns", "ranges", "momentum", "volume", "clock"]
 @pytest.fixture
 def params() -> FeaturizeParams:
     """Every group over windows of up to a day, so that a few candles will do."""
-    return FeaturizeParams.model_validate({"groups": GROUPS, "windows": [1, 4, 24]})
+    return FeaturizeParams.model_validate({"groups": GROUPS, "windows": [1, 4, 24], "events": "none"})
 
 
 @pytest.fixture

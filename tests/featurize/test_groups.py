@@ -117,7 +117,9 @@ def test_rows_start_right_after_the_lookback(make_candles, windows):
     candles = make_candles(200, missing=range(90, 100))
     for n in range(1, len(GROUPS) + 1):
         for groups in combinations(GROUPS, n):
-            params = FeaturizeParams.model_validate({"groups": list(groups), "windows": windows})
+            params = FeaturizeParams.model_validate(
+                {"groups": list(groups), "windows": windows, "events": "none"}
+            )
 
             lost = params.lookback_bars
             kept = candles.index[lost:90].append(candles.index[90 + lost :])
@@ -127,7 +129,9 @@ def test_rows_start_right_after_the_lookback(make_candles, windows):
 
 def test_default_groups_give_dozens_of_columns(make_candles):
     """The windows of params.yaml lose 720 rows and give at least 30 float32 columns, each named once."""
-    params = FeaturizeParams.model_validate({"groups": list(GROUPS), "windows": [1, 4, 24, 168, 720]})
+    params = FeaturizeParams.model_validate(
+        {"groups": list(GROUPS), "windows": [1, 4, 24, 168, 720], "events": "none"}
+    )
     features = features_of(make_candles(800), params)
 
     columns = features.drop(columns="close_time")

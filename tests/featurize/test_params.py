@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from stages.featurize.params import FeaturizeParams
 
-GOOD = {"groups": ["returns", "clock"], "windows": [1, 4, 24]}
+GOOD = {"groups": ["returns", "clock"], "windows": [1, 4, 24], "events": "none"}
 
 
 @pytest.mark.parametrize("windows", [[], [24], [4, 4], [24, 4], [0, 4], [-1, 4], [1, 4.0], [True, 4], 24])
@@ -33,5 +33,5 @@ def test_groups_are_known_and_named_once(groups):
 )
 def test_the_look_back_is_that_of_the_neediest_group(groups, windows, lookback_bars):
     """Only groups that are switched on count; the windows matter to those that use them."""
-    params = FeaturizeParams.model_validate({"groups": groups, "windows": windows})
+    params = FeaturizeParams.model_validate({"groups": groups, "windows": windows, "events": "none"})
     assert params.lookback_bars == lookback_bars

@@ -18,7 +18,11 @@ from tools.lookahead import check, choose_cuts, without_future
 HOUR = pd.Timedelta(hours=1)
 PRICES = ["open", "high", "low", "close"]
 PARAMS = FeaturizeParams.model_validate(
-    {"groups": ["returns", "ranges", "momentum", "volume", "clock"], "windows": [1, 4, 24]}
+    {
+        "groups": ["returns", "ranges", "momentum", "volume", "clock"],
+        "windows": [1, 4, 24],
+        "events": "none",
+    }
 )
 CUTS = np.array([120, 121, 200, 299])
 
