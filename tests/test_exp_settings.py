@@ -58,6 +58,7 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
     "fetch.simulated.volatility_memory": [("0", 0.0), ("5E-5", 5e-5)],
     "fetch.exchange.name": [("kraken", "kraken"), ("okx", "okx")],
     "fetch.file.timezone": [("Europe/Zurich", "Europe/Zurich"), ("'Etc/GMT+5'", "Etc/GMT+5")],
+    "featurize.events": [("none", "none"), ("'none'", "none")],
     "featurize.groups": [("[returns,clock]", ["returns", "clock"]), ("[volume]", ["volume"])],
     "featurize.windows": [("[1,4]", [1, 4]), ("[2,3,600]", [2, 3, 600])],
     "label.horizon": [("4", 4), ("24", 24)],
