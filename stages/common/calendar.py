@@ -32,7 +32,8 @@ def read_releases(path: Path = RELEASES) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str)
         when = table["date"] + " " + table["time_new_york"]
-        time = pd.to_datetime(when, format="%Y-%m-%d %H:%M", errors="coerce")
+        clock = pd.to_datetime(when, format="%Y-%m-%d %H:%M", errors="coerce")
+        time = clock.dt.tz_localize(NEW_YORK, ambiguous="NaT", nonexistent="NaT")
         found = {"event": table["event"], "time": when, "scheduled": table["scheduled"]}
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
@@ -51,7 +52,7 @@ def read_releases(path: Path = RELEASES) -> pd.DataFrame:
                 f"{path.name}, line {first + 2}: {name} {RULES[name]}; "
                 f"received {shown(found[name][first])}."
             )
-    utc = time.dt.tz_localize(NEW_YORK).dt.tz_convert("UTC").astype("datetime64[ms, UTC]")
+    utc = time.dt.tz_convert("UTC").astype("datetime64[ms, UTC]")
     releases = pd.DataFrame({"event": found["event"], "time": utc})[found["scheduled"] == "true"]
     return releases.sort_values(["time", "event"], ignore_index=True)
 

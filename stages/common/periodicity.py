@@ -75,17 +75,11 @@ def periodicity(
         weight = 0.5 ** ((moment - place[past]) / (HALF_LIFE / bar))
         factors = fit(ratio[past], weight, [each._replace(kind=each.kind[place[past]]) for each in effects])
         coming = slice(moment, moment + every + horizon_bars)
-        soon, later = (
-            np.prod(
-                [
-                    factor[each.kind[coming]]
-                    for factor, each in zip(factors, effects, strict=True)
-                    if known or each.always
-                ],
-                axis=0,
-            )
-            for known in (True, False)
-        )
+        pairs = [
+            (factor[each.kind[coming]], each.always) for factor, each in zip(factors, effects, strict=True)
+        ]
+        soon = np.prod([of_bars for of_bars, _ in pairs], axis=0)
+        later = np.prod([of_bars for of_bars, always in pairs if always], axis=0)
         here = place[rows] - moment
         own[rows] = soon[here]
         for means, each in zip(ahead, kept, strict=True):

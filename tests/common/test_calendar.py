@@ -51,6 +51,7 @@ def test_what_was_not_on_the_schedule_is_not_known(tmp_path):
     ("old", "new", "line"),
     [
         ("2024-07-31", "2024-07-32", "line 3: time must be a date, as 2024-01-31"),
+        ("2024-07-31,14:00", "2024-03-10,02:30", "line 3: time must be a date, as 2024-01-31"),
         ("14:00", "2 pm", "line 2: time must be a date, as 2024-01-31"),
         ("fomc", "ecb", "line 2: event must be one of cpi, fomc, payrolls; received 'ecb'."),
         ("true", "maybe", "line 2: scheduled must be true or false; received 'maybe'."),
