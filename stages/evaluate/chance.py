@@ -10,6 +10,7 @@ from stages.common.arrays import Bools, Floats
 from stages.common.task import log_loss
 from stages.evaluate.question import Question
 from stages.evaluate.shared import auc
+from stages.evaluate.trading import forecast_spread
 
 
 def event(rows: pd.DataFrame) -> Bools:
@@ -36,7 +37,7 @@ def calls(rows: pd.DataFrame, no: str = "no", yes: str = "yes") -> pd.DataFrame:
 
 def spread(rows: pd.DataFrame, _horizon_bars: int) -> Floats:
     """Spread of a bar's return that the classic forecast of ATR says, for p says none; shape (n_rows,)."""
-    return (rows["sizing_atr"] * rows["return_per_atr"]).to_numpy(np.float64)
+    return forecast_spread(rows)
 
 
 def log_density(rows: pd.DataFrame, score: Floats) -> Floats:
