@@ -54,21 +54,11 @@ def forecasts(losses: pd.DataFrame, mcs_p: dict[str, float], sample: Sample) -> 
     its 90 % interval. `mcs_p`: as given; from .1 on it can't be told from the best.
     """
     columns: dict[str, Floats] = {name: losses[name].to_numpy() for name in losses.columns.drop("best")}
-    table = []
-    for name, loss in columns.items():
-        skill = compare(loss, columns["benchmark"], sample)
-        gain = compare(columns["network"], loss, sample)
-        table.append(
-            {
-                "forecast": name,
-                "loss": 1000 * loss.mean(),
-                "skill_pct": skill.pct,
-                "skill_lo": skill.lo,
-                "skill_hi": skill.hi,
-                "gain_pct": gain.pct,
-                "gain_lo": gain.lo,
-                "gain_hi": gain.hi,
-                "mcs_p": mcs_p[name],
-            }
-        )
+    table = [
+        {"forecast": name, "loss": 1000 * loss.mean()}
+        | compare(loss, columns["benchmark"], sample).gain("skill")
+        | compare(columns["network"], loss, sample).gain("gain")
+        | {"mcs_p": mcs_p[name]}
+        for name, loss in columns.items()
+    ]
     return pd.DataFrame(table).sort_values("loss", kind="stable", ignore_index=True)

@@ -28,6 +28,10 @@ class Comparison(NamedTuple):
     dm_p: float
     verdict: int
 
+    def gain(self, name: str) -> dict[str, float]:
+        """What it saves and the interval, as figures of this name."""
+        return {f"{name}_pct": self.pct, f"{name}_lo": self.lo, f"{name}_hi": self.hi}
+
 
 class Sample(NamedTuple):
     """How the rows of a test count: `time` and `fold` number each row's close_time and fold from 0.
