@@ -10,7 +10,7 @@ from stages.common.task import TASKS
 from stages.evaluate.significance import MIN_BLOCKS, full_block_bars
 from stages.params import check_params, read_params
 from tools.controls import __main__ as controls
-from tools.controls.jobs import DRAWS, gather, key, make_jobs, unmeasured
+from tools.controls.jobs import DRAWS, key, make_jobs
 from tools.controls.market import (
     BAR,
     SYMBOL,
@@ -217,13 +217,26 @@ def test_a_key_changes_with_all_that_figures_rest_on(values):
     assert key(FIRST, 1, values | {"train": values["train"] | {"network": "gru"}}) == usual
 
 
-def test_what_is_kept_is_not_measured_again(values):
-    """A job loses the runs that are kept; gathering finds them in the order of seeds."""
+def test_what_is_kept_is_not_measured_again(values, tmp_path, monkeypatch):
+    """A job measures the runs that aren't kept; it has the figures of all, in the order of its runs."""
     jobs = make_jobs(map(line_of, [FIRST, SECOND]), 3)
-    kept = {key(FIRST, seed, values): {"signal": float(seed)} for seed in (3, 1)}
+    asked = []
 
-    assert [unmeasured(job, values, kept).runs for job in jobs] == [(SECOND,), (FIRST, SECOND), (SECOND,)]
-    assert gather(jobs, values, kept) == {FIRST: [{"signal": 1.0}, {"signal": 3.0}]}
+    def measure_seed(runs, seed, _values):
+        asked.append(runs)
+        return [{"signal": float(seed)} for _ in runs]
+
+    for seed in (3, 1):
+        kept = {"figures": {"signal": 10.0 * seed}}
+        (tmp_path / f"{key(FIRST, seed, values)}.json").write_text(json.dumps(kept), encoding="utf-8")
+    monkeypatch.setattr(controls, "measure", measure_seed)
+
+    found = [controls.measured(job, values, tmp_path) for job in jobs]
+    again = [controls.measured(job, values, tmp_path) for job in jobs]
+
+    assert asked == [[SECOND], [FIRST, SECOND], [SECOND]]
+    assert [[figures["signal"] for figures in job] for job in found] == [[10, 1], [2, 2], [30, 3]]
+    assert again == found
 
 
 def test_the_table_holds_what_was_counted_against_what_must_be():

@@ -18,10 +18,10 @@ from stages.common.errors import InputError, run
 from stages.common.outputs import alone, write_text
 from stages.common.parallel import parallel_map
 from stages.params import check_params, read_params
-from tools.controls.jobs import Job, gather, key, make_jobs, unmeasured
+from tools.controls.jobs import Job, key, make_jobs
 from tools.controls.market import Values
 from tools.controls.plan import CONTROLS
-from tools.controls.runs import Figures, measure
+from tools.controls.runs import ControlRun, Figures, measure
 from tools.controls.table import n_broken, page, table
 
 CACHE = Path(".cache/controls")
@@ -35,13 +35,11 @@ def main() -> None:
     values = read_params()
     check_params(values)
     lines = [line for name, of_control in CONTROLS.items() if only in (None, name) for line in of_control]
-    jobs = make_jobs(lines, n_seeds)
-    folder = CACHE / code_digest()
-
-    kept = read_kept(folder)
-    missing = [job for job in (unmeasured(job, values, kept) for job in jobs) if job.runs]
-    parallel_map(partial(measure_and_keep, values=values, folder=folder), missing, "controls")
-    results = gather(jobs, values, read_kept(folder))
+    jobs, results = make_jobs(lines, n_seeds), dict[ControlRun, list[Figures]]()
+    work = partial(measured, values=values, folder=CACHE / code_digest())
+    for job, found in zip(jobs, parallel_map(work, jobs, "controls"), strict=True):
+        for each, figures in zip(job.runs, found, strict=True):
+            results.setdefault(each, []).append(figures)
 
     print(table(lines, results))
     if only is None and n_seeds >= ENOUGH_SEEDS:
@@ -69,20 +67,17 @@ def code_digest() -> str:
     return sha256(b"".join(code)).hexdigest()[:12]
 
 
-def measure_and_keep(job: Job, values: Values, folder: Path) -> None:
-    """Measure a job's runs, and keep a file of figures a run."""
-    with parallel_config("sequential"):  # there is a process a core already
-        measured_here = measure(job.runs, job.seed, values)
-    for measured, figures in zip(job.runs, measured_here, strict=True):
-        kept = {"run": repr(measured), "seed": job.seed, "figures": figures}
-        write_text(folder / f"{key(measured, job.seed, values)}.json", json.dumps(kept, indent=2) + "\n")
-
-
-def read_kept(folder: Path) -> dict[str, Figures]:
-    """All figures that are kept, by their key."""
-    return {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))["figures"] for path in folder.glob("*.json")
-    }
+def measured(job: Job, values: Values, folder: Path) -> list[Figures]:
+    """Figures of a job's runs, of which a file each is kept; what isn't kept yet is measured."""
+    files = {each: folder / f"{key(each, job.seed, values)}.json" for each in job.runs}
+    missing = [each for each, file in files.items() if not file.exists()]
+    if missing:
+        with parallel_config("sequential"):  # there is a process a core already
+            found = measure(missing, job.seed, values)
+        for each, figures in zip(missing, found, strict=True):
+            kept = {"run": repr(each), "seed": job.seed, "figures": figures}
+            write_text(files[each], json.dumps(kept, indent=2) + "\n")
+    return [json.loads(file.read_text(encoding="utf-8"))["figures"] for file in files.values()]
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What there is to measure: jobs that share a market, and the key by which a seed's figures are kept."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
 from tools.controls.market import Market, Values
 from tools.controls.plan import Line
-from tools.controls.runs import ControlRun, Figures, run_values
+from tools.controls.runs import ControlRun, run_values
 
 DRAWS = 10  # of two equal forecasts, for each seed of a market: they cost next to nothing
 
@@ -34,21 +34,3 @@ def key(run: ControlRun, seed: int, values: Values) -> str:
     blocks = run_values(run, values).items()
     settings = {name: block for name, block in blocks if name not in ("task", "fetch")}
     return sha256(json.dumps([repr(run), seed, settings], sort_keys=True).encode()).hexdigest()[:20]
-
-
-def unmeasured(job: Job, values: Values, kept: Iterable[str]) -> Job:
-    """The job without the runs whose figures are kept."""
-    return Job(tuple(run for run in job.runs if key(run, job.seed, values) not in kept), job.seed)
-
-
-def gather(
-    jobs: Sequence[Job], values: Values, kept: Mapping[str, Figures]
-) -> dict[ControlRun, list[Figures]]:
-    """Figures of each run, in the order of seeds, of those seeds that are kept."""
-    results: dict[ControlRun, list[Figures]] = {}
-    for runs, seed in jobs:
-        for run in runs:
-            figures = kept.get(key(run, seed, values))
-            if figures is not None:
-                results.setdefault(run, []).append(figures)
-    return results
