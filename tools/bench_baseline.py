@@ -14,28 +14,17 @@ import pandas as pd
 
 from stages.baseline.rows import make_rows
 from stages.baseline.stage import baseline, forecasters
-from stages.common.bars import bar_length
 from stages.common.errors import run
 from stages.common.task import TASKS
-from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated.candles import simulate
 from stages.label.rows import label_candles
 from stages.params import Params, check_params, read_params
 from tools import markdown
+from tools.controls.market import BAR, HOURLY, SYMBOL, Market, simulated
 from tools.settings import changed
 
 REFERENCE = ("volatility", "har_hour_of_week")
 TOGETHER = "all, as the stage does"
-SYMBOL = "BTC/USDT"
-HOUR = bar_length("1h")
-FIVE_YEARS = 5 * 8766  # bars
-
-
-def market(n_bars: int) -> pd.DataFrame:
-    """That many hourly candles of the simulated market, as it comes."""
-    open_time = pd.date_range("2020-01-06", periods=n_bars, freq=HOUR, tz="UTC", unit="ms")
-    settings = SimulatedParams(seed=1, drift_signal=0.0, volatility_memory=1.0)
-    return simulate(SYMBOL, open_time, 60, settings)
+MARKET = Market(years=5)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -47,12 +36,12 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def time_task(candles: pd.DataFrame, params: Params) -> dict[str, float]:
     """Seconds of each of a task's columns alone, and of all TOGETHER, starting of processes included."""
-    labels, _ = label_candles(candles, params.task, HOUR, params.label, params.split)
+    labels, _ = label_candles(candles, params.task, BAR, params.label, params.split)
     rows = make_rows(
         candles,
         labels,
         None,
-        HOUR,
+        BAR,
         bridge_bars=params.split.bridge_bars,
         horizon_bars=params.label.horizon,
     )
@@ -77,7 +66,8 @@ def table(times: dict[str, dict[str, float]]) -> str:
 
 def main() -> None:
     """Print the table."""
-    params, candles = check_params(changed(read_params(), {"fetch.timeframe": "1h"})), market(FIVE_YEARS)
+    params = check_params(changed(read_params(), {"fetch.timeframe": HOURLY}))
+    candles = simulated(MARKET, seed=1)
     times = {task: time_task(candles, params.model_copy(update={"task": task})) for task in TASKS}
     print(table(times))
 

@@ -19,16 +19,14 @@ from stages.common import bars
 from stages.common.arrays import Floats
 from stages.common.errors import InputError, run
 from stages.common.task import qlike
-from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated.candles import simulate
 from stages.label.stage import label
 from stages.params import check_params, read_params
 from tools import markdown
+from tools.controls.market import Market, simulated
 from tools.settings import changed
 
 HOUR = pd.Timedelta(hours=1)
 HOURS_A_YEAR = 365.25 * 24
-OPEN_TIME = pd.date_range("2022-01-01", "2025-01-01", freq="h", inclusive="left", tz="UTC", unit="ms")
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SEEDS = [1, 2, 3]
 
@@ -193,8 +191,7 @@ def volatility_skill_pct(candles: pd.DataFrame) -> float:
 
 def facts_of(seed: int) -> dict[str, float]:
     """Every fact of the simulated market of that seed, nothing planted, whatever params.yaml says."""
-    settings = SimulatedParams(seed=seed, drift_signal=0.0, volatility_memory=1.0)
-    return measure_pair(*(simulate(symbol, OPEN_TIME, 60, settings) for symbol in SYMBOLS))
+    return measure_pair(*(simulated(Market(), seed, symbol) for symbol in SYMBOLS))
 
 
 def table(columns: dict[str, dict[str, float]]) -> str:

@@ -2,7 +2,8 @@ import pytest
 
 from stages.common.task import TASKS
 from stages.params import check_params, read_params
-from tools.bench_baseline import REFERENCE, TOGETHER, market, table, time_task
+from tools.bench_baseline import MARKET, REFERENCE, TOGETHER, table, time_task
+from tools.controls.market import simulated
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def times():
     values["split"] |= {"folds": 1, "test_bars": 50, "val_bars": 50, "warmup_bars": 730}
     values["train"]["window"] = 10
     values["baseline"] = {"refit_bars": 100, "min_bars": 200, "window_bars": 200, "slow_refit_bars": 100}
-    candles = market(1000)
+    candles = simulated(MARKET, seed=1)[:1000]
     return {task: time_task(candles, check_params(values | {"task": task})) for task in TASKS}
 
 

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from stages.common.errors import InputError
-from stages.fetch.params import SimulatedParams
-from stages.fetch.simulated.candles import simulate
 from tools import stylised_facts
+from tools.controls.market import Market, simulated
 
 PAGE = Path(__file__).parents[2] / "docs" / "stylised-facts.md"
 
@@ -129,8 +128,7 @@ def test_a_day_with_a_missing_hour_is_not_judged():
 @pytest.mark.parametrize(("memory", "low", "high"), [(0.0, -5.0, 1.0), (1.0, 25.0, 45.0)])
 def test_volatility_is_foretold_only_where_it_has_memory(memory, low, high):
     """The reference forecast has skill on the calibrated market and none at constant variance."""
-    settings = SimulatedParams(seed=4, drift_signal=0.0, volatility_memory=memory)
-    candles = simulate("BTC/USDT", stylised_facts.OPEN_TIME[:17_520], 60, settings)
+    candles = simulated(Market(volatility_memory=memory), seed=4)[:17_520]
 
     assert low < stylised_facts.volatility_skill_pct(candles) < high
 

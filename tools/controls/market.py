@@ -48,7 +48,7 @@ class Study:
     `baselines`: as data/baselines has them, the quick ones.
     """
 
-    truth: SimulatedParams
+    truth: Market
     params: Params
     candles: pd.DataFrame
     features: Tables
@@ -70,18 +70,18 @@ def control_values(values: Values, years: int) -> Values:
     return values | {section: values[section] | changed for section, changed in changes.items()}
 
 
-def truth(market: Market, seed: int) -> SimulatedParams:
-    """The settings of the simulated market."""
-    return SimulatedParams(
-        seed=seed, drift_signal=market.drift_signal, volatility_memory=market.volatility_memory
-    )
+def simulated(market: Market, seed: int, symbol: str = SYMBOL) -> pd.DataFrame:
+    """Hourly candles of the market's years, whatever params.yaml says; nothing is scaled."""
+    start, end = f"{FIRST_YEAR}-01-01", f"{FIRST_YEAR + market.years}-01-01"
+    open_time = pd.date_range(start, end, freq=BAR, inclusive="left", tz="UTC", unit="ms")
+    drift, memory = market.drift_signal, market.volatility_memory
+    settings = SimulatedParams(seed=seed, drift_signal=drift, volatility_memory=memory)
+    return simulate(symbol, open_time, BAR_MINUTES, settings)
 
 
 def make_candles(market: Market, seed: int, n_late: int) -> pd.DataFrame:
-    """Hourly candles of the market's years; `late_scale` applies to the last `n_late`."""
-    start, end = f"{FIRST_YEAR}-01-01", f"{FIRST_YEAR + market.years}-01-01"
-    open_time = pd.date_range(start, end, freq=BAR, inclusive="left", tz="UTC", unit="ms")
-    candles = simulate(SYMBOL, open_time, BAR_MINUTES, truth(market, seed))
+    """The market's candles; `late_scale` applies to the last `n_late`."""
+    candles = simulated(market, seed)
     return scale_returns(candles, len(candles) - n_late, market.late_scale)
 
 
@@ -98,16 +98,16 @@ def make_studies(market: Market, seed: int, tasks: list[str], params: Params) ->
     candles = make_candles(market, seed, n_late)
     features = featurize({SYMBOL: candles}, params)
     return {
-        task: make_study(truth(market, seed), params.model_copy(update={"task": task}), candles, features)
+        task: make_study(market, params.model_copy(update={"task": task}), candles, features)
         for task in tasks
     }
 
 
-def make_study(settings: SimulatedParams, params: Params, candles: pd.DataFrame, features: Tables) -> Study:
+def make_study(market: Market, params: Params, candles: pd.DataFrame, features: Tables) -> Study:
     """What label and baseline make of the candles."""
     labels, folds, _ = label({SYMBOL: candles}, params)
     baselines = baseline({SYMBOL: candles}, labels, None, params, skip=SLOW)
     bridge_bars, horizon = params.split.bridge_bars, params.label.horizon
     rows = make_rows(candles, labels[SYMBOL], None, BAR, bridge_bars=bridge_bars, horizon_bars=horizon)
     folds = folds[folds["fold"] != "live"]
-    return Study(settings, params, candles, features, labels, folds, rows, baselines)
+    return Study(market, params, candles, features, labels, folds, rows, baselines)
