@@ -12,11 +12,8 @@ than two processes at a time; other networks than the LSTM.
 
 from stages.baseline.params import BaselineParams
 from stages.common.bars import bar_length
-from stages.featurize.params import FeaturizeParams
 from stages.fetch.params import FetchParams
-from stages.label.params import SplitParams
 from stages.params import Params
-from stages.train.params import TrainParams
 
 MB = 1e6
 
@@ -34,15 +31,18 @@ def n_bars(fetch: FetchParams) -> int:
 
 
 def estimate(params: Params, cores: int) -> dict[str, float]:
-    """Bytes that each stage holds at its peak, all its processes together, on so many cores."""
+    """Bytes that each stage holds at its peak, all its processes together, on so many cores.
+
+    Featurize makes its columns in float64, with about as much again meanwhile, and gathers them in float32.
+    """
     fetch, bars = params.fetch, n_bars(params.fetch)
-    rows = bars * len(fetch.symbols)
+    rows, columns = bars * len(fetch.symbols), COLUMNS_A_WINDOW * len(params.featurize.windows)
     return {
         "fetch": fetching(fetch, bars),
-        "featurize": featurizing(params.featurize, bars, rows, cores),
+        "featurize": by_symbol(17 * columns * bars, 4 * columns * rows, rows // bars, cores),
         "label": by_symbol(350 * bars, 150 * rows, rows // bars, cores),
         "baseline": forecasting(params.baseline, bars, rows, cores),
-        "train": training(params.train, params.split, params.featurize, rows, cores),
+        "train": training(params, columns, rows, cores),
         "evaluate": FIGURES + 2_200 * rows + 5_000 * params.evaluate.bootstrap,
     }
 
@@ -60,12 +60,6 @@ def by_symbol(work: float, results: float, n_symbols: int, cores: int) -> float:
     return TABLES + results + min(n_symbols, cores) * (TABLES + work)
 
 
-def featurizing(params: FeaturizeParams, bars: int, rows: int, cores: int) -> float:
-    """Of columns made in float64, and about as much again meanwhile; gathered in float32."""
-    columns = COLUMNS_A_WINDOW * len(params.windows)
-    return by_symbol(17 * columns * bars, 4 * columns * rows, rows // bars, cores)
-
-
 def forecasting(params: BaselineParams, bars: int, rows: int, cores: int) -> float:
     """Of a process a column: its rows, and which of them each refit is fitted on."""
     refits = bars / params.refit_bars * min(params.window_bars, bars)
@@ -73,14 +67,12 @@ def forecasting(params: BaselineParams, bars: int, rows: int, cores: int) -> flo
     return TABLES + 200 * rows + n_processes * (FITS + 350 * bars + 32 * refits)
 
 
-def training(
-    params: TrainParams, split: SplitParams, featurize: FeaturizeParams, rows: int, cores: int
-) -> float:
+def training(params: Params, columns: int, rows: int, cores: int) -> float:
     """Of a process a fold and seed: its rows, the windows that it sees at once, and the weights."""
-    columns = COLUMNS_A_WINDOW * len(featurize.windows)
-    windows = 10 * max(PREDICTED_AT_ONCE, params.batch) * params.window * (columns + params.units)
-    inputs = columns * params.window if params.network == "dense" else 4 * (columns + params.units)
-    weights = 32 * params.units * inputs
+    train, split = params.train, params.split
+    windows = 10 * max(PREDICTED_AT_ONCE, train.batch) * train.window * (columns + train.units)
+    inputs = columns * train.window if train.network == "dense" else 4 * (columns + train.units)
+    weights = 32 * train.units * inputs
     folds = split.folds if split.scheme == "walk_forward" else 1
-    n_processes = min((folds + 1) * len(params.seeds), cores)  # and a fold `live`
+    n_processes = min((folds + 1) * len(train.seeds), cores)  # and a fold `live`
     return TABLES + 1_000 * rows + n_processes * (NETWORKS + 9_500 * rows + windows + weights)
