@@ -9,13 +9,7 @@ from stages.fetch.exchange.connection import endpoint_tag, open_exchange
 from stages.fetch.exchange.doubt import doubtful, is_broken
 from stages.fetch.exchange.download import download, in_words
 from stages.fetch.exchange.job import Job, Parts, check_window
-from stages.fetch.exchange.pages import (
-    Pages,
-    all_pages,
-    one_at_a_time,
-    read_pages,
-    within,
-)
+from stages.fetch.exchange.pages import Pages, all_pages, one_at_a_time, read_pages, within
 from stages.fetch.exchange.progress import say
 from stages.fetch.params import FetchParams
 from stages.fetch.source import Source

@@ -137,12 +137,10 @@ def within(rows: pd.DataFrame, span: Span) -> pd.DataFrame:
 def missing_spans(kept: list[Span], wanted: Span) -> list[Span]:
     """What `wanted` has beyond the spans kept, in time's order."""
     found, first = [], wanted.first
-    for span in sorted(kept):
+    for span in [*sorted(kept), Span(wanted.last, wanted.last)]:
         if first < min(span.first, wanted.last):
             found.append(Span(first, min(span.first, wanted.last)))
         first = max(first, span.last)
-    if first < wanted.last:
-        found.append(Span(first, wanted.last))
     return found
 
 
