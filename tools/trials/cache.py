@@ -1,11 +1,11 @@
 """What DVC notes of forecasts that were made and scored here: in its run cache, and in a dvc.lock."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 from dvc.exceptions import DvcException
@@ -13,20 +13,10 @@ from dvc.repo import Repo
 from dvc.utils.serialize import load_yaml
 
 from stages.common.errors import InputError, printable
-from stages.evaluate.ledger import (
-    FORECAST,
-    SCORES,
-    STRATEGY,
-    Identity,
-    Trial,
-    market_hashes,
-    strategy_of,
-)
+from stages.evaluate.ledger import FORECAST, SCORES, STRATEGY, Identity, Trial, market_hashes, strategy_of
 from stages.evaluate.subject import Settings, flat
 
 FIGURES = ["skill_pct", "dm_p", "edge_pct", "edge_dm_p", "net_sharpe"]
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,15 +47,12 @@ class StageRun:
 Makers = dict[tuple[str, str], list[StageRun]]  # of an output, by path and hash; newest first
 
 
-def read_file(path: Path, read: Callable[[Path], T]) -> T:
-    """What `read` makes of the file; InputError where it isn't what DVC or evaluate once wrote."""
-    with as_written(str(path), "delete it to go on without it"):
-        return read(path)
-
-
 @contextmanager
-def as_written(name: str, mend: str) -> Iterator[None]:
-    """Turn what is raised where a source is broken into an InputError with its name and what helps."""
+def as_written(name: object, mend: str = "delete it to go on without it") -> Iterator[None]:
+    """Turn what is raised where a source is broken into an InputError with its name and what helps.
+
+    A file is broken that isn't what DVC or evaluate once wrote.
+    """
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, DvcException) as error:
@@ -78,22 +65,24 @@ def as_written(name: str, mend: str) -> Iterator[None]:
 
 def read_by_time(path: Path) -> pd.DataFrame:
     """What a trial needs of a table by time, whichever version of this project wrote it."""
-    table = pd.read_parquet(path, columns=["close_time", "market_return", "net_return"])
-    return table.astype({"market_return": "float32", "net_return": "float32"})
+    with as_written(path):
+        table = pd.read_parquet(path, columns=["close_time", "market_return", "net_return"])
+        return table.astype({"market_return": "float32", "net_return": "float32"})
 
 
 def read_figures(path: Path) -> dict[str, float]:
-    """The shared block of a metrics file. Raises KeyError where the table would miss one of its figures."""
-    test: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["test"]
-    for name in FIGURES:
-        if name not in test:
-            raise KeyError(name)
-    return test
+    """The shared block of a metrics file. InputError where the table would miss one of its figures."""
+    with as_written(path):
+        test: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["test"]
+        for name in FIGURES:
+            _ = test[name]
+        return test
 
 
 def read_run(path: Path) -> StageRun:
     """A run from its file in the run cache."""
-    return run_of(load_yaml(str(path)), path.stat().st_mtime_ns)
+    with as_written(path):
+        return run_of(load_yaml(str(path)), path.stat().st_mtime_ns)
 
 
 def run_of(noted: dict[str, Any], noted_ns: int = 0) -> StageRun:
@@ -107,7 +96,7 @@ def read_runs(folder: Path) -> list[StageRun]:
     # A run that is being noted has such a name until it is whole.
     files = [path for path in folder.glob("*/*/*") if path.is_file() and path.suffix != ".tmp"]
     files.sort(key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
-    return [read_file(path, read_run) for path in files]
+    return [read_run(path) for path in files]
 
 
 def noted_trial(repo: Repo, scoring: StageRun, makers: Makers, here: dict[str, str]) -> Trial | None:
@@ -122,7 +111,7 @@ def noted_trial(repo: Repo, scoring: StageRun, makers: Makers, here: dict[str, s
             files[k] = Path(path)
     if not all(file.is_file() for file in files):
         return None
-    by_time, figures = read_file(files[0], read_by_time), read_file(files[1], read_figures)
+    by_time, figures = read_by_time(files[0]), read_figures(files[1])
     settings, code = origin(scoring, makers)
     market = market_hashes(by_time, read_returns(repo, scoring, by_time))
     by_time = by_time[["close_time", "net_return"]]
@@ -137,24 +126,21 @@ def object_path(repo: Repo, hashed: str) -> Path:
 def read_returns(repo: Repo, scoring: StageRun, by_time: pd.DataFrame) -> pd.DataFrame:
     """Symbol, close_time and return_next at the times of a test, of as many symbols as the cache has."""
     folder = object_path(repo, scoring.inputs["data/labels"])
-    listed = read_file(folder, read_listing) if folder.is_file() else {}
+    listed = read_listing(folder) if folder.is_file() else {}
     tables = [pd.DataFrame({"symbol": [], "close_time": [], "return_next": []})]
     for name, hashed in listed.items():
         path = object_path(repo, hashed)
         if name != "folds.parquet" and path.is_file():
-            table = read_file(path, read_labels)
+            with as_written(path):
+                table = pd.read_parquet(path, columns=["close_time", "return_next"])
             tables.append(table[table["close_time"].isin(by_time["close_time"])].assign(symbol=name))
     return pd.concat(tables[1:] or tables)
 
 
 def read_listing(path: Path) -> dict[str, str]:
     """Hashes by name of the files of a folder that DVC's cache has."""
-    return {file["relpath"]: file["md5"] for file in json.loads(path.read_text(encoding="utf-8"))}
-
-
-def read_labels(path: Path) -> pd.DataFrame:
-    """The market's returns as the labels have them."""
-    return pd.read_parquet(path, columns=["close_time", "return_next"])
+    with as_written(path):
+        return {file["relpath"]: file["md5"] for file in json.loads(path.read_text(encoding="utf-8"))}
 
 
 def makers_of(runs: Sequence[StageRun]) -> Makers:

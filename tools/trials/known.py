@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dvc.repo import Repo
 
 from stages.evaluate.ledger import SCORES, Identity, Trial, read_trial, trial_name, write_trial
-from tools.trials.cache import Makers, StageRun, noted_trial, read_file
+from tools.trials.cache import Makers, StageRun, as_written, noted_trial
 
 
 class Known(NamedTuple):
@@ -46,7 +46,9 @@ def read_known(
 
 def read_entry(path: Path) -> Known:
     """A trial of the ledger."""
-    return Known(read_file(path, read_trial), path.stat().st_mtime_ns)
+    with as_written(path):
+        trial = read_trial(path)
+    return Known(trial, path.stat().st_mtime_ns)
 
 
 def enter(folder: Path, known: Known) -> None:
