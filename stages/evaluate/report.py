@@ -18,6 +18,20 @@ dt { color: #666 } dd { margin: 0; overflow-wrap: anywhere }
 .verdict { font-size: 1.15rem; border-left: .3rem solid #0072B2; padding-left: 1rem }
 """
 
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Barometer</title>
+<style>{style}</style>
+<h1>Barometer</h1>
+<p class="verdict">{verdict}</p>
+{parts}
+</html>
+"""
+ABOUT_FIGURES = "<p>What each figure means, and what it can't tell: docs/metrics.md.</p>"
+
 HEADINGS = {
     "forecasts": "The network and every baseline, on the test rows",
     "folds": "By fold",
@@ -40,25 +54,8 @@ def page(
     shown = [section(heading, table_html(tables[name])) for name, heading in HEADINGS.items()]
     blocks = [section(name, block_html(block)) for name, block in blocks_of(metrics).items()]
     images = [image_html(name, png) for name, png in pictures.items()]
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            "<title>Barometer</title>",
-            f"<style>{STYLE}</style>",
-            "<h1>Barometer</h1>",
-            f'<p class="verdict">{escape(verdict)}</p>',
-            subject_html(subject),
-            *images,
-            *shown,
-            "<p>What each figure means, and what it can't tell: docs/metrics.md.</p>",
-            *blocks,
-            "</html>",
-            "",
-        ]
-    )
+    parts = [subject_html(subject), *images, *shown, ABOUT_FIGURES, *blocks]
+    return PAGE.format(style=STYLE, verdict=escape(verdict), parts="\n".join(parts))
 
 
 def blocks_of(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
