@@ -19,17 +19,6 @@ from tools.controls.models import MODELS
 
 Figures = dict[str, float]
 
-FIGURES = (
-    "signal",
-    "skill_pct",
-    "skill_lo",
-    "skill_hi",
-    "dm_p",
-    "edge_lo",
-    "edge_dm_p",
-    "coverage_90_pct",
-    "worst_30d_pct",
-)
 ERROR_SPREAD = 0.2  # of a log forecast: QLIKE of about .02, as of the better forecasts of real volatility
 
 
@@ -69,12 +58,12 @@ def measure(runs: Sequence[ControlRun], seed: int, values: Values) -> list[Figur
 
 
 def measure_model(study: Study, model: str) -> Figures:
-    """What evaluate says of the model's forecasts: FIGURES. Raises InputError if no verdict is possible."""
+    """What evaluate says of the model's forecasts. Raises InputError if no verdict is possible."""
     params = study.params
     predictions = MODELS[params.task, model](study)
-    block = evaluate(predictions, study.labels, study.baselines, params).metrics["test"]
+    block: Figures = evaluate(predictions, study.labels, study.baselines, params).metrics["test"]
     check_long_enough(params, short=bool(block["too_short"]))
-    return {name: float(block[name]) for name in FIGURES}
+    return block
 
 
 def check_long_enough(params: Params, *, short: bool) -> None:
