@@ -43,7 +43,8 @@ def main() -> None:
         install(Path(scratch))
         packages = Path(scratch) / "node_modules"
         text = page(
-            {name: script_of(packages / name) for name in SCRIPTS},
+            # Those for browsers, with what they need inside.
+            {name: (packages / name / f"build/{name}.min.js").read_text("utf-8") for name in SCRIPTS},
             licences([path.parent for path in packages.rglob("package.json")]),
         )
     write_text(PAGE, text)
@@ -58,11 +59,6 @@ def install(folder: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, folder)
     output_of(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-
-
-def script_of(package: Path) -> str:
-    """The package's script for browsers, with what it needs inside."""
-    return (package / f"build/{package.name}.min.js").read_text(encoding="utf-8")
 
 
 def licences(packages: list[Path]) -> str:
