@@ -32,13 +32,16 @@ SETTINGS = {
 
 def same_bytes_promised() -> bool:
     """Whether this machine is of the kind that gives the same bytes: Linux on x86-64 with AVX2 and FMA."""
-    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        return False
+    of_kind = (sys.platform, platform.machine()) == ("linux", "x86_64")
+    return of_kind and {"avx2", "fma"} <= set(cpuinfo().split())
+
+
+def cpuinfo() -> str:
+    """What Linux tells of the processor; nothing where it doesn't."""
     try:
-        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    return {"avx2", "fma"} <= set(cpuinfo.split())
+        return ""
 
 
 def in_force() -> dict[str, str | None]:
