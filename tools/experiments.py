@@ -10,7 +10,7 @@ import argparse
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -85,23 +85,20 @@ def read_rows(repo: Repo) -> list[Row]:
         for state, those in entries.items()
         for each in those
     ]
-    return [*(unless_changed(read_row(name, name), name) for name in (WORKSPACE, "HEAD")), *in_order(rows)]
+    return [*(read_row(name, name) for name in (WORKSPACE, "HEAD")), *in_order(rows)]
 
 
 def read_row(revision: str, name: str, parent: str = "", state: str = "") -> Row:
-    """A commit's row, or the workspace's."""
+    """A commit's row, or the workspace's; without figures where dvc.lock has other settings."""
     settings = settings_of(values_at(revision, "params.yaml"))
-    if parent and not state:  # params.yaml may have been edited for the next one while it ran
-        settings |= made_by(revision)
-    # What waits or failed has its parent's metrics.
+    # What waits or failed has its parent's dvc.lock and metrics.
+    made = {} if state else made_by(revision)
+    if parent:  # params.yaml may have been edited for the next one while it ran
+        settings |= made
+    elif any(settings.get(key, value) != value for key, value in made.items()):
+        state = "not run"
     test = {} if state else values_at(revision, "results/metrics.json").get("test", {})
     return Row(name, parent[:7], state, settings, test if all(key in test for key in FIGURES) else {})
-
-
-def unless_changed(row: Row, revision: str) -> Row:
-    """The row, without figures where other settings made them, as dvc.lock has it."""
-    changed = any(row.settings.get(key, value) != value for key, value in made_by(revision).items())
-    return replace(row, state="not run", figures={}) if changed else row
 
 
 def in_order(rows: Sequence[Row]) -> list[Row]:
