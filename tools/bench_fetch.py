@@ -26,7 +26,7 @@ from stages.fetch import stage
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.params import FetchParams
 from stages.params import read_params
-from tools.exchange_server import Answer, Query, serve
+from tools.exchange_server import Answer, ExchangeServer, Query, running
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SECONDS_TO_ANSWER = 0.2
@@ -41,7 +41,7 @@ def serve_slowly(pipe: Connection) -> None:
     table = pd.DataFrame({"open_time": open_time} | dict.fromkeys(["open", "high", "low", "close"], 1.0))
     table["volume"] = np.arange(len(table), dtype="float64")
     came: list[float] = []
-    with serve(dict.fromkeys(SYMBOLS, table), "1m") as server:
+    with running(ExchangeServer(dict.fromkeys(SYMBOLS, table), "1m")) as server:
 
         def klines(query: Query) -> Answer:
             came.append(perf_counter())

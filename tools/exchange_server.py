@@ -17,7 +17,7 @@ import struct
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -196,13 +196,6 @@ def market(symbol: str) -> dict[str, Any]:
         "permissions": ["SPOT"],
         "filters": [],
     }
-
-
-def serve(
-    candles: dict[str, pd.DataFrame], timeframe: str = "1h"
-) -> AbstractContextManager[ExchangeServer]:
-    """A server in a thread, on a free port."""
-    return running(ExchangeServer(candles, timeframe))
 
 
 @contextmanager

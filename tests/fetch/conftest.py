@@ -12,7 +12,7 @@ from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.params import FetchParams
 from stages.params import read_params
 from tests.conftest import MakeCandles
-from tools.exchange_server import ExchangeServer, serve
+from tools.exchange_server import ExchangeServer, running
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +53,7 @@ def exchange_server(
 ) -> Iterator[ExchangeServer]:
     """A server of that market as BTC/USDT, which CCXT_CONFIG makes ccxt's Binance, for an empty folder."""
     monkeypatch.chdir(tmp_path)
-    with serve({"BTC/USDT": market}) as server:
+    with running(ExchangeServer({"BTC/USDT": market})) as server:
         config = tmp_path / "ccxt.json"
         config.write_text(json.dumps(server.config))
         monkeypatch.setenv("CCXT_CONFIG", str(config))

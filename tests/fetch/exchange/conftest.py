@@ -17,7 +17,7 @@ from tests import settings
 from tests.conftest import random_candles
 from tests.fetch.conftest import fetch_settings
 from tests.refusals import refusal_of
-from tools.exchange_server import Answer, ExchangeServer, as_json, serve
+from tools.exchange_server import Answer, ExchangeServer, as_json, running
 
 N_BARS = 50_000
 START, END = "2018-01-01", "2023-09-15T08:00"  # N_BARS hours
@@ -82,8 +82,8 @@ def long_market() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def server(long_market: pd.DataFrame) -> Iterator[ExchangeServer]:
     """A server of the long market."""
-    with serve({"BTC/USDT": long_market}) as running:
-        yield running
+    with running(ExchangeServer({"BTC/USDT": long_market})) as served:
+        yield served
 
 
 def write_params(folder: Path) -> None:
