@@ -221,10 +221,10 @@ def check_jumps(candles: pd.DataFrame, symbol: str, params: FetchParams) -> None
         )
 
 
-def some_of(found: list[str]) -> str:
-    """The first N_SHOWN of what an error lists, and how many more there are."""
-    more = f" and {len(found) - N_SHOWN:,} more" if len(found) > N_SHOWN else ""
-    return f"{', '.join(found[:N_SHOWN])}{more}"
+def some_of(found: list[str], n_shown: int = N_SHOWN) -> str:
+    """The first `n_shown` of what an error lists, and how many more there are."""
+    more = f" and {len(found) - n_shown:,} more" if len(found) > n_shown else ""
+    return f"{', '.join(found[:n_shown])}{more}"
 
 
 def listed(table: pd.DataFrame, rules: pd.DataFrame) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stages.common.errors import InputError
 from stages.common.outputs import clear_scraps
-from stages.fetch.clean import DisagreementError, agreed
+from stages.fetch.clean import DisagreementError, agreed, some_of
 from stages.fetch.exchange.complaints import one_line_errors
 from stages.fetch.exchange.connection import check_known, load_markets, open_exchange, twin
 from stages.fetch.exchange.doubt import joined
@@ -142,7 +142,6 @@ def named(missing: Parts) -> str:
     spans = [
         f"{symbol} from {span.first * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M} "
         f"to {span.last * MILLISECOND + EPOCH:%Y-%m-%dT%H:%M}"
-        for symbol, span in missing[:N_SHOWN]
+        for symbol, span in missing
     ]
-    more = f" and {len(missing) - N_SHOWN} more" if len(missing) > N_SHOWN else ""
-    return f"Still missing: {', '.join(spans)}{more}."
+    return f"Still missing: {some_of(spans, N_SHOWN)}."
