@@ -25,6 +25,7 @@ from tools.controls.market import SYMBOL, Study
 Model = Callable[[Study], pd.DataFrame]
 
 WEEK_HOURS = 168
+PROFILE = week_profile().reshape(WEEK_HOURS, -1).mean(axis=1)  # log variance, by hour of the week
 NOISE = 0.09  # variance of a bar's ln true range, its variance given: as measured without any memory
 PREDICTIONS = ["symbol", "close_time", "fold", "role", "raw_score", "score"]
 
@@ -99,16 +100,14 @@ def settled_gain(decays: Floats, variances: Floats) -> Floats:
 
 def profile(rows: pd.DataFrame) -> Floats:
     """Log variance that the week's profile gives the bar that closes at each row; shape (n_rows,)."""
-    hourly = week_profile().reshape(WEEK_HOURS, -1).mean(axis=1)
-    return hourly[rows["hour_of_week"].to_numpy() - 1]  # the bar began an hour before
+    return PROFILE[rows["hour_of_week"].to_numpy() - 1]  # the bar began an hour before
 
 
 def profile_ahead(rows: pd.DataFrame) -> Floats:
     """Mean of the profile over the bars t+1 ... t+h, as much of each as ATR(t+h) keeps; shape (n_rows,)."""
     bars = np.arange(1, rows["horizon_bars"].iloc[0] + 1)
-    hourly = week_profile().reshape(WEEK_HOURS, -1).mean(axis=1)
     ahead = (rows["hour_of_week"].to_numpy()[:, None] - 1 + bars) % WEEK_HOURS
-    return np.average(hourly[ahead], axis=1, weights=KEPT ** (bars[-1] - bars))
+    return np.average(PROFILE[ahead], axis=1, weights=KEPT ** (bars[-1] - bars))
 
 
 def as_predictions(study: Study, forecast: Floats) -> pd.DataFrame:
