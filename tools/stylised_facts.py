@@ -160,8 +160,7 @@ def jump_share(hourly_return: pd.Series) -> float:
     bipower variation BV and tripower quarticity TQ. Source: Huang and Tauchen (2005), Journal of
     Financial Econometrics 3(4), after Barndorff-Nielsen and Shephard (2006), same journal 4(1).
     """
-    times = pd.DatetimeIndex(hourly_return.index)
-    days = hourly_return.groupby(times.floor("D")).agg(list)
+    days = hourly_return.groupby(pd.Grouper(freq="D")).agg(list)
     r = np.abs([day for day in days if len(day) == 24 and np.isfinite(day).all()])
     realised = (r**2).sum(axis=1)
     bipower = np.pi / 2 * 24 / 23 * (r[:, 1:] * r[:, :-1]).sum(axis=1)
