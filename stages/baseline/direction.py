@@ -4,49 +4,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_array
 
 from stages.baseline.boosting import boosted_probability, tree_columns
-from stages.baseline.chance import base_rate, logistic_line, probabilities, smoothed_rate
+from stages.baseline.chance import base_rate, by_volatility, logistic_line, probabilities, smoothed_rate
 from stages.baseline.params import BaselineParams
 from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster
-from stages.baseline.rows import FLOOR, HOURS, RETURNS
-from stages.baseline.sizing import sizing_atr
+from stages.baseline.rows import RETURNS
 from stages.common.arrays import Floats
 
 NINETY_DAYS = np.timedelta64(90, "D")
 
-# Inverse strength of the penalty, meant for the 168 hours, which have 52 rows each in a full year: on
-# BTC/USDT and ETH/USDT .02 loses least of .02, .05 and .1. Counted in tenths, the ratio escapes it.
-C_HOURS = 0.02
-RATIO_UNIT = 0.1
-
 # Where past returns say nothing, as on BTC/USDT before 2022, .001 costs a tenth of what .1 does, half a
 # thousandth of a nat; of a drift planted in the simulated market it finds nine tenths as much.
 C_RETURNS = 0.001
-
-
-def touch_probability(rows: pd.DataFrame, params: BaselineParams) -> Floats:
-    """Logistic regression on ln(sizing_atr / ATR(t)) and the hour of the week; shape (n_rows,).
-
-    With `label.direction.timeout: zero`, y asks whether any barrier is touched too, which a forecast of
-    volatility foretells without knowing which way. NaN where there is no `sizing_atr`.
-    """
-    ratio = np.log(sizing_atr(rows, params) / np.maximum(rows["atr"].to_numpy(), FLOOR))
-    return probabilities(rows, np.column_stack([ratio, rows["hour_of_week"]]), line_by_hour, params)
-
-
-def line_by_hour(past_X: Floats, past_y: Floats, X: Floats) -> Floats:
-    """P(y = 1) by L2 logistic regression; the columns of X are a ratio and the hour of the week."""
-    return logistic_line(by_hour(past_X), past_y, by_hour(X), C_HOURS)
-
-
-def by_hour(X: Floats) -> csr_array:
-    """The ratio and 168 dummies, shape (n_rows, 169)."""
-    n_rows, hour = len(X), X[:, 1].astype(np.int64)
-    dummies = csr_array((np.ones(n_rows), (np.arange(n_rows), hour)), shape=(n_rows, HOURS))
-    return hstack([csr_array(X[:, :1] / RATIO_UNIT), dummies], format="csr")
 
 
 def logistic(rows: pd.DataFrame, params: BaselineParams) -> Floats:
@@ -78,7 +50,8 @@ def base_rate_90d(rows: pd.DataFrame, params: BaselineParams) -> Floats:
     return np.where(np.isnan(base_rate(rows, params)), np.nan, p)
 
 
-BENCHMARK: dict[str, Forecaster] = {"sign": base_rate, "zero": touch_probability}
+# With `zero`, y asks whether any barrier is touched, too: that is a question of volatility.
+BENCHMARK: dict[str, Forecaster] = {"sign": base_rate, "zero": by_volatility}
 BASELINES: dict[str, Forecaster] = {
     "base_rate_90d": base_rate_90d,
     "logistic": logistic,

@@ -4,18 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.baseline.chance import base_rate, smoothed_rate
-from stages.baseline.direction import (
-    C_HOURS,
-    C_RETURNS,
-    RATIO_UNIT,
-    baselines,
-    boosting,
-    by_hour,
-    line_by_hour,
-    line_of_returns,
-    logistic,
-)
+from stages.baseline.chance import C_HOURS, LOG_UNIT, base_rate, by_hour, line_by_hour, smoothed_rate
+from stages.baseline.direction import C_RETURNS, baselines, boosting, line_of_returns, logistic
 from stages.baseline.params import BaselineParams
 from stages.baseline.rows import RETURNS
 from stages.baseline.sizing import sizing_atr
@@ -193,7 +183,7 @@ def test_logistic_by_hour_equals_newton_s_iteration():
     y = (rng.random(800) < 1 / (1 + np.exp(-(3 * x + (hour < 80) - 0.5)))).astype(np.float64)
     X = np.column_stack([x, hour])
 
-    expected = newton(np.column_stack([x / RATIO_UNIT, np.eye(168)[hour]]), y, C_HOURS)
+    expected = newton(np.column_stack([x / LOG_UNIT, np.eye(168)[hour]]), y, C_HOURS)
 
     np.testing.assert_allclose(line_by_hour(X, y, X), expected, atol=1e-4)
 
@@ -236,13 +226,16 @@ def test_boosting_looks_at_ranges_and_returns(rows):
     assert log_loss(blind, boosting(blind, LONG)) < log_loss(blind, base_rate(blind, LONG)) - 0.03
 
 
-def test_a_design_by_hour_has_a_ratio_and_168_dummies():
-    """A row holds the ratio in tenths and a 1 for its hour."""
-    dense = by_hour(np.array([[0.2, 0.0], [-0.1, 167.0]])).toarray()
+@pytest.mark.parametrize("others", [0, 1, 3])
+def test_a_design_by_hour_has_logs_and_168_dummies(others):
+    """A row holds its logs in tenths, however many there are, and a 1 for its hour."""
+    X = np.array([[0.2] * others + [0.0], [-0.1] * others + [167.0]])
 
-    expected = np.zeros((2, 169))
-    expected[0, [0, 1]] = 2.0, 1.0
-    expected[1, [0, 168]] = -1.0, 1.0
+    dense = by_hour(X).toarray()
+
+    expected = np.zeros((2, others + 168))
+    expected[:, :others] = [[2.0] * others, [-1.0] * others]
+    expected[[0, 1], [others, others + 167]] = 1.0
     np.testing.assert_allclose(dense, expected)
 
 

@@ -11,8 +11,7 @@ import pandas as pd
 from scipy.linalg import solve_discrete_are
 from scipy.sparse import csr_array
 
-from stages.baseline.chance import logistic_line, probabilities
-from stages.baseline.direction import touch_probability
+from stages.baseline.chance import by_volatility, logistic_line, probabilities
 from stages.baseline.refit import log_forecasts
 from stages.baseline.regression import ols, ridge_by_hour
 from stages.baseline.rows import KEPT, RANGES
@@ -38,7 +37,7 @@ def network(study: Study) -> pd.DataFrame:
 
 def volatility_alone(study: Study) -> pd.DataFrame:
     """Direction by who knows only how much: ln(sizing_atr / ATR) and the hour of the week."""
-    return as_predictions(study, touch_probability(study.rows, study.params.baseline))
+    return as_predictions(study, by_volatility(study.rows, study.params.baseline))
 
 
 def har_hour_of_week(study: Study) -> pd.DataFrame:
