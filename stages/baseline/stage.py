@@ -68,7 +68,9 @@ def forecasters(task: str, settings: Mapping[str, Any]) -> dict[str, Forecaster]
 def check_fitted(symbol: str, table: pd.DataFrame, params: BaselineParams) -> None:
     """Raise InputError if there never were enough rows for every baseline's first fit."""
     if table.dropna().empty:
+        forecasts = table.drop(columns="close_time").count()
         raise InputError(
-            "baseline.min_bars must leave rows to forecast once that many labels have ended; "
-            f"received {params.min_bars}, and {symbol} has {len(table)} rows."
+            "baseline.min_bars must leave rows to forecast once that many labels have ended, and twice "
+            f"that many where a fit looks at another's forecast; received {params.min_bars}, and {symbol} "
+            f"has {len(table)} rows: {forecasts.idxmin()} forecasts {forecasts.min()} of them."
         )

@@ -7,11 +7,11 @@ from pandas.testing import assert_frame_equal
 
 from stages.baseline.__main__ import main
 from stages.baseline.params import BaselineParams
-from stages.baseline.stage import baseline, forecasters
+from stages.baseline.stage import baseline, check_fitted, forecasters
 from stages.common.errors import InputError
 from stages.common.tables import read_tables, write_table
-from stages.params import load_params, read_params
-from tests.settings import SHIPPED, write_params
+from stages.params import load_params
+from tests.settings import shipped, write_params
 
 
 @pytest.fixture
@@ -119,16 +119,22 @@ def test_too_few_rows_are_refused_and_nothing_is_changed(project):
     before = {path: path.read_bytes() for path in Path("data").rglob("*.parquet")}
     project(min_bars=900)
 
-    with pytest.raises(
-        InputError, match=r"baseline.min_bars must leave .* received 900, and BTC-USDT has 756"
-    ):
+    with pytest.raises(InputError, match=r"^baseline.min_bars must leave .* and BTC-USDT has 756 rows"):
         main(load_params())
 
     assert {path: path.read_bytes() for path in Path("data").rglob("*.parquet")} == before
 
 
+def test_the_baseline_that_comes_too_late_is_named(params):
+    """As one that is fitted on another's forecast, so that not all fits have to be looked through."""
+    table = pd.DataFrame({"close_time": [1, 2, 3], "early": [np.nan, 0.5, 0.5], "late": [np.nan] * 3})
+
+    with pytest.raises(InputError, match=r"BTC/USDT has 3 rows: late forecasts 0 of them\.$"):
+        check_fitted("BTC/USDT", table, params)
+
+
 def test_settings_fit_the_stage(params):
     """The settings in params.yaml are sound."""
-    values = read_params(str(SHIPPED))["baseline"]
+    values = shipped()["baseline"]
 
     assert BaselineParams(**values).window_bars >= params.window_bars
