@@ -1,14 +1,13 @@
 """Every question that can be asked, for the tests that hold for all of them: a new task is in by itself."""
 
-from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from stages.common.params import Section
 from stages.common.task import TASKS
-from stages.params import check_params, read_params
+from stages.params import check_params
+from tests.settings import shipped
 
-# The working tree's params.yaml may be an experiment's.
-SHIPPED = check_params(read_params(str(Path(__file__).parents[1] / "stages/evaluate/defaults.yaml")))
+SHIPPED = check_params(shipped())
 
 
 def other_words(settings: Section, name: str) -> list[str]:

@@ -9,6 +9,7 @@ from stages.common.errors import InputError
 from stages.common.task import TASKS
 from stages.params import Params, check_params, check_unchanged, load_params, noted, read_params
 from tests.refusals import refusal_of
+from tests.settings import shipped
 from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
@@ -16,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture
 def values() -> dict[str, Any]:
-    """The repository's own params.yaml, as plain values."""
-    return read_params(str(ROOT / "params.yaml"))
+    """params.yaml as it is shipped, as plain values."""
+    return shipped()
 
 
 def change(values: dict[str, Any], key: str, value: Any) -> None:

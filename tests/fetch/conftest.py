@@ -10,8 +10,8 @@ import pytest
 
 from stages.fetch.exchange.pacing import Pacer, StoppedError
 from stages.fetch.params import FetchParams
-from stages.params import read_params
 from tests.conftest import MakeCandles
+from tests.settings import shipped
 from tools.exchange_server import ExchangeServer, running
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ MakeParams = Callable[..., FetchParams]
 
 def fetch_settings(**changes: Any) -> dict[str, Any]:
     """The block `fetch` of params.yaml, its window where the small markets start, with changes."""
-    block: dict[str, Any] = read_params(str(ROOT / "params.yaml"))["fetch"]
+    block: dict[str, Any] = shipped()["fetch"]
     return {**block, "start": "2022-01-03", "end": "2022-01-10", **changes}
 
 

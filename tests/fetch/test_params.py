@@ -3,14 +3,15 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.params import check_params, read_params
+from stages.params import check_params
 from tests.fetch.conftest import MakeParams, fetch_settings
 from tests.refusals import refusal_of
+from tests.settings import shipped
 
 
 def refusal(**changes: Any) -> str:
     """What the check of params.yaml says to settings of fetch."""
-    return refusal_of(lambda: check_params(read_params() | {"fetch": fetch_settings(**changes)}))
+    return refusal_of(lambda: check_params(shipped() | {"fetch": fetch_settings(**changes)}))
 
 
 def test_times_without_a_zone_are_utc(make_params: MakeParams):

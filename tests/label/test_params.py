@@ -1,8 +1,9 @@
 import pytest
 
 from stages.common.errors import InputError
-from stages.params import check_params, read_params
+from stages.params import check_params
 from tests.questions import SHIPPED
+from tests.settings import shipped
 
 BARRIERS = {"up_atr": 1.5, "down_atr": 1.5, "timeout": "sign"}
 LABEL = SHIPPED.label.model_dump()
@@ -30,7 +31,7 @@ SPLIT = {
 def test_bad_label_settings_are_refused_by_name(change, named):
     """Each setting outside its rule stops everything, whichever the task."""
     with pytest.raises(InputError, match=named):
-        check_params(read_params() | {"label": LABEL | change})
+        check_params(shipped() | {"label": LABEL | change})
 
 
 @pytest.mark.parametrize(
@@ -47,9 +48,9 @@ def test_bad_label_settings_are_refused_by_name(change, named):
 def test_bad_split_settings_are_refused_by_name(setting, value):
     """Each setting outside its rule stops everything."""
     with pytest.raises(InputError, match=f"split.{setting} .*received {value!r}"):
-        check_params(read_params() | {"split": SPLIT | {setting: value}})
+        check_params(shipped() | {"split": SPLIT | {setting: value}})
 
 
 def test_shipped_kinds_of_settings_are_accepted():
     """A horizon of four bars is the shortest that is asked about."""
-    check_params(read_params() | {"label": LABEL | {"horizon": 4}, "split": SPLIT | {"scheme": "holdout"}})
+    check_params(shipped() | {"label": LABEL | {"horizon": 4}, "split": SPLIT | {"scheme": "holdout"}})

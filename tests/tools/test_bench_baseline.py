@@ -1,19 +1,23 @@
 import pytest
 
 from stages.common.task import TASKS
-from stages.params import check_params, read_params
+from stages.params import check_params
+from tests.settings import shipped
 from tools.bench_baseline import MARKET, REFERENCE, TOGETHER, table, time_task
 from tools.controls.market import simulated
 
 
 @pytest.fixture
 def times():
-    """What a thousand candles take, of each question."""
-    values = read_params()
+    """What 1,300 candles take, of each question.
+
+    A fit that looks at another's forecast needs twice `min_bars` labels, beyond the warm-up.
+    """
+    values = shipped()
     values["split"] |= {"folds": 1, "test_bars": 50, "val_bars": 50, "warmup_bars": 730}
     values["train"]["window"] = 10
     values["baseline"] = {"refit_bars": 100, "min_bars": 200, "window_bars": 200, "slow_refit_bars": 100}
-    candles = simulated(MARKET, seed=1)[:1000]
+    candles = simulated(MARKET, seed=1)[:1300]
     return {task: time_task(candles, check_params(values | {"task": task})) for task in TASKS}
 
 

@@ -8,7 +8,8 @@ import pytest
 from stages.common.errors import InputError
 from stages.common.task import TASKS
 from stages.evaluate.significance import MIN_BLOCKS, full_block_bars
-from stages.params import check_params, read_params
+from stages.params import check_params
+from tests.settings import shipped
 from tools.controls import __main__ as controls
 from tools.controls.jobs import DRAWS, key, make_jobs
 from tools.controls.market import (
@@ -45,14 +46,14 @@ OTHER_MARKET = MarketRun(Market(drift_signal=0.1), "direction", "oracle")
 
 @pytest.fixture
 def values():
-    """What params.yaml holds."""
-    return read_params()
+    """What params.yaml holds, as shipped."""
+    return shipped()
 
 
 @pytest.fixture(scope="module")
 def study():
     """The default market of three years, asked for its volatility."""
-    params = check_params(control_values(read_params(), 3))
+    params = check_params(control_values(shipped(), 3))
     return make_studies(Market(), 1, ["volatility"], params)["volatility"]
 
 
@@ -291,7 +292,7 @@ def workplace(tmp_path, monkeypatch):
         measured.extend((run, seed) for run in runs)
         return figures_of(0, len(runs))
 
-    (tmp_path / "params.yaml").write_text(json.dumps(read_params()), encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(json.dumps(shipped()), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(controls, "CONTROLS", {"one": [line_of(FIRST)], "two": [line_of(OTHER_MARKET)]})
     monkeypatch.setattr(controls, "measure", measure_nothing)

@@ -2,7 +2,6 @@
 
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,16 +9,16 @@ import pytest
 
 from stages.featurize.groups import make_features
 from stages.fetch.simulated.candles import fetch_candles
-from stages.params import Params, check_params, read_params
+from stages.params import Params, check_params
+from tests.settings import shipped
 from tools.memory import FETCH, TABLES, estimate, n_bars
 
-ROOT = Path(__file__).parents[2]
 BAR = pd.Timedelta(hours=1)
 
 
 def params(changes: dict[str, dict[str, Any]] | None = None) -> Params:
     """The settings of params.yaml, with changes of sections."""
-    values = read_params(str(ROOT / "params.yaml"))
+    values = shipped()
     for section, changed in (changes or {}).items():
         values[section] |= changed
     return check_params(values)
