@@ -101,12 +101,12 @@ def test_mypy_names_what_a_question_forgets(whole):
     text = module.read_text(encoding="utf-8")
     whole.run(*command)
 
-    module.write_text(text.replace("    gamma=GAMMA,\n", ""), encoding="utf-8")
+    module.write_text(text.replace("    scale=PERCENT,\n", ""), encoding="utf-8")
     forgotten = whole.try_run(*command)
     module.write_text(text, encoding="utf-8")
 
     assert forgotten.returncode == 1
-    assert '"gamma" for "Question"' in forgotten.stdout
+    assert '"scale" for "Question"' in forgotten.stdout
 
 
 @pytest.mark.slow

@@ -9,6 +9,9 @@ from stages.common.arrays import Bools, Floats
 from stages.evaluate.question import Question
 from stages.evaluate.shared import correlation
 
+# How far a miss moves the intervals. Gibbs and Candes' .005 is too slow for labels of a day: volatility of
+# BTC/USDT 2022-2025 has 83 % of its worst 30 days covered by it, and 85 % by this, in intervals 6 % wider.
+GAMMA = 0.01
 MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
 
 
@@ -111,4 +114,5 @@ question = partial(
     nonconformity=nonconformity,
     bounds=bounds,
     width=width,
+    gamma=GAMMA,
 )

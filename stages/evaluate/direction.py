@@ -9,10 +9,6 @@ from stages.common.arrays import Floats
 from stages.evaluate import chance
 from stages.evaluate.question import Words
 
-# How far a miss moves the sets. Probabilities hardly move, so that misses come in runs: with half, the
-# worst 30 days of BTC/USDT 2022-2025 cover 82 to 84 %, by sets no smaller.
-GAMMA = 0.02
-
 
 def surprise(rows: pd.DataFrame) -> Floats:
     """Return at the label's end, in ATR: no way is expected of it beforehand; shape (n_rows,)."""
@@ -28,7 +24,6 @@ QUESTION = chance.question(
     surprise=surprise,
     calls=partial(chance.calls, no="down", yes="up"),
     side=side,
-    gamma=GAMMA,
     words=Words(
         unit="probability of up",
         outcome="share that went up",

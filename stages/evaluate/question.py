@@ -25,7 +25,7 @@ class Question:
     """A task, as far as evaluate has to know; rows are those of `rows.join`, shapes (n_rows,).
 
     event: whether what `auc` and `hit_rate` rank above the rest came: of classes that y is 1, of amounts
-    that y is above the benchmark. surprise: what came beyond what was to be expected, which `ic` ranks.
+    that y is above the benchmark. surprise: what came, which `ic` ranks; of amounts less the benchmark.
     calls: columns `actual` and `predicted`, the kind of each row as text. side: of the market, 1, -1 or 0.
     spread: forecast of the spread of the next bar's return, by which a position is sized; it takes
     `horizon_bars`, too. log_density: of y under a score, in nats. nonconformity: how badly y fits its

@@ -7,7 +7,11 @@ from numpy.typing import ArrayLike
 from scipy.special import logit
 from sklearn import metrics
 
+from stages.common.task import TASKS
 from stages.evaluate import chance
+from stages.evaluate.question import Question, Words, question_of
+from stages.evaluate.rows import join
+from stages.evaluate.trading import forecast_spread
 
 
 def rows_of(
@@ -94,3 +98,32 @@ def test_events_and_calls():
 
     np.testing.assert_array_equal(chance.event(rows), [True, False])
     assert chance.calls(rows).to_numpy().tolist() == [["yes", "no"], ["no", "yes"]]
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if TASKS[task].classes])
+def test_the_surprise_of_a_chance_knows_no_forecast(make_inputs, task):
+    """Less the benchmark's p it would share the benchmark's errors with delta, and rank those."""
+    predictions, labels, baselines = make_inputs(task)
+    rows = join(predictions, labels, baselines, TASKS[task])
+    other = rows.assign(
+        **{name: -rows[name] for name in ("benchmark", "score", "raw_score", "delta")},
+        **{name: 1 - rows[name] for name in ("forecast", "benchmark_forecast")},
+    )
+
+    surprise = question_of(task).surprise
+
+    np.testing.assert_array_equal(surprise(other), surprise(rows))
+
+
+def test_a_chance_needs_no_more_than_words(make_inputs):
+    """All else has a default: y is the surprise; without a way in it the strategy is the reference."""
+    words = Words(unit="p", outcome="share", delta="log-odds", surprise="y", calls="Calls")
+    predictions, labels, baselines = make_inputs("direction")
+    rows = join(predictions, labels, baselines, TASKS["direction"])
+
+    question = chance.question(words=words)
+
+    assert isinstance(question, Question)
+    np.testing.assert_array_equal(question.surprise(rows), rows["y"])
+    np.testing.assert_array_equal(question.side(rows), 1.0)
+    np.testing.assert_array_equal(question.spread(rows, 14), forecast_spread(rows))

@@ -7,7 +7,6 @@ from stages.common.arrays import Floats
 from stages.evaluate import amount
 from stages.evaluate.question import Words
 
-GAMMA = 0.01  # how far a miss moves the intervals: as volatility's, for the labels last as long
 PERCENT = 100.0
 
 
@@ -30,7 +29,6 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
 QUESTION = amount.question(
     spread=spread,
     block=block,
-    gamma=GAMMA,
     scale=PERCENT,
     words=Words(
         unit="deepest fall, % of price",
