@@ -7,6 +7,8 @@ import yaml
 
 from stages.baseline.question import question_of as baselines_of
 from stages.common.task import TASKS
+from stages.evaluate import chance
+from stages.evaluate.amount import errors
 from stages.evaluate.losses import best_baselines
 from stages.evaluate.metrics import Yardstick, judge, make_metrics
 from stages.evaluate.question import question_of
@@ -18,6 +20,7 @@ TEST_PARTS = [
     "Verdicts", "Skill: is there anything to know?", "Edge: does the network know more than the classics?",
     "Ranks and calibration", "Coverage", "Strategy", "Counts",
 ]  # fmt: skip
+SHARED_BLOCKS = {True: "Of a yes or no", False: "Of an amount"}  # by whether y is of classes
 NAMES = {"forecast", "fold", "symbol", "month", "close_time"}  # what a row of a table is of
 
 
@@ -47,7 +50,9 @@ def tables():
 @pytest.fixture
 def explained(tables):
     """`explained(*headings)`: the keys, in order, that the tables under them have a row for."""
-    return lambda *headings: [cells[0].strip("`") for heading in headings for cells in tables[heading]]
+    return lambda *headings: [
+        cells[0].strip("`") for heading in headings for cells in tables.get(heading, [])
+    ]
 
 
 @pytest.fixture(params=TASKS)
@@ -79,7 +84,25 @@ def test_pages_explain_what_is_written_and_nothing_else(explained, run):
     assert sorted(explained("Top level")) == sorted(metrics.keys() - {task})
     assert sorted(explained(*TEST_PARTS)) == sorted(metrics["test"])
     assert explained("val and train") == list(metrics["val"]) == list(metrics["train"])
-    assert explained(task) == list(metrics[task])
+
+
+def test_pages_explain_a_task_s_own_block(explained, run):
+    """What its kind of question shares is on the page of all, the rest on its own, and nothing twice."""
+    task, _, metrics = run
+    shared, own = explained(SHARED_BLOCKS[TASKS[task].classes]), explained(task)
+
+    assert [key for key in metrics[task] if key not in shared] == own
+    assert set(shared).isdisjoint(own)
+
+
+def test_a_shared_block_is_that_of_its_kind(explained, compared, make_inputs):
+    """No row for what none of its kind has."""
+    for task in ("direction", "volatility"):
+        rows, _ = compared(make_inputs(task), task)
+        test = rows[rows["role"] == "test"]
+        block = chance.block(test, 8760.0) if TASKS[task].classes else errors(test)
+
+        assert explained(SHARED_BLOCKS[TASKS[task].classes]) == list(block)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -120,6 +143,7 @@ def test_each_task_has_a_page_and_each_page_a_task():
 
 def test_pages_have_no_other_tables(tables):
     """Each table is one of those that are held against the code above."""
-    checked = {"Top level", *TEST_PARTS, "val and train", "Files", "Columns"}
+    checked = {"Top level", *TEST_PARTS, "val and train", *SHARED_BLOCKS.values(), "Files", "Columns"}
+    checked |= {f"Baselines of {task}" for task in TASKS}
 
-    assert set(tables) == checked | {*TASKS} | {f"Baselines of {task}" for task in TASKS}
+    assert checked <= set(tables) <= checked | {*TASKS}
