@@ -7,16 +7,21 @@ stays as it is; what isn't as committed is named.
 
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
+from stages.common.settings import UNREADABLE
 from stages.params import make_git_look
 from tools.commands import finished, need, output_of
 
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
+EXPERIMENTS = "refs/exps/"
 PASSING = ("refs/exps/exec/", "refs/stash")  # names of commits that git or DVC may drop by themselves
 # The commit at which DVC began to run an experiment, and its changes; DVC removes them when a run ends.
 BEGAN_AT, CHANGES = "refs/exps/exec/EXEC_BASELINE", "refs/exps/exec/EXEC_MERGE"
@@ -129,15 +134,11 @@ def to_branch(branch: str) -> None:
 def ask(goal: str) -> None:
     """Raise InputError where going to `goal` loses an edit of params.yaml, unless the answer is yes."""
     make_git_look(PARAMS)
-    if not edit_is_lost(goal):
+    lost = what_is_lost(goal)
+    if not lost:
         return
     show("git", "--no-pager", "diff", goal, "--", PARAMS)
-    print(
-        f"This edit of {PARAMS} isn't the last state of any branch, tag or experiment. "
-        "Throw it away? [y/N] ",
-        end="",
-        flush=True,
-    )
+    print(f"{lost} Throw it away? [y/N] ", end="", flush=True)
     answer = sys.stdin.readline().strip()
     if not sys.stdin.isatty():
         print()
@@ -145,15 +146,44 @@ def ask(goal: str) -> None:
         raise InputError(f"the answer must be y to go back; received {answer!r}. All is as it was.")
 
 
-def edit_is_lost(goal: str) -> bool:
-    """Whether no branch, tag or experiment ends with this params.yaml, nor has `goal` it."""
+def what_is_lost(goal: str) -> str:
+    """What a way to `goal` throws away of params.yaml, in a sentence; nothing where it is kept elsewhere.
+
+    Values are kept by whatever branch, tag or experiment ends with them. A block that somebody has added,
+    or taken out, is no experiment's: DVC takes it along into one, where nobody would look for it.
+    """
     if not Path(PARAMS).exists():
-        return False
+        return ""
     refs = output_of("git", "for-each-ref", "--format=%(refname)").splitlines()
-    names = [goal, *(ref for ref in refs if not ref.startswith(PASSING))]
+    kept = [ref for ref in refs if not ref.startswith(PASSING)]
+    if not is_held([goal, *kept]):
+        return f"This edit of {PARAMS} isn't the last state of any branch, tag or experiment."
+    if is_held([goal, *(ref for ref in kept if not ref.startswith(EXPERIMENTS))]):
+        return ""
+    there = finished("git", "show", f"{goal}:{PARAMS}").stdout
+    if names_of(there) == names_of(Path(PARAMS).read_text(encoding="utf-8")):
+        return ""
+    return f"This edit adds or drops settings of {PARAMS}, and no branch or tag ends with it."
+
+
+def is_held(names: list[str]) -> bool:
+    """Whether one of these commits has this params.yaml."""
     asked = "".join(f"{name}:{PARAMS}\n" for name in names)
     held = output_of("git", "cat-file", "--batch-check=%(objectname)", given=asked).split()
-    return output_of("git", "hash-object", PARAMS).strip() not in held
+    return output_of("git", "hash-object", PARAMS).strip() in held
+
+
+def names_of(text: str) -> set[str]:
+    """The blocks and settings of a params.yaml, by dotted key; empty blocks count, too."""
+    found, todo = set(), []
+    with suppress(YAMLError, *UNREADABLE):  # what is no YAML has no settings
+        todo.append(("", YAML(typ="safe").load(text)))
+    while todo:
+        block, values = todo.pop()
+        if isinstance(values, dict):
+            found |= {f"{block}{key}" for key in values}
+            todo += [(f"{block}{key}.", value) for key, value in values.items()]
+    return found
 
 
 def restore() -> None:

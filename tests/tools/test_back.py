@@ -174,6 +174,33 @@ def test_git_moves_after_the_question(repository, monkeypatch, refused):
     assert (git("status", "--branch", "--porcelain") == before) == refused
 
 
+@pytest.mark.parametrize(
+    ("edit", "asked"), [("a:\n  seed: 2\n", False), ("a:\n  seed: 1\n  b: {}\n", True), ("a: {}\n", True)]
+)
+def test_a_setting_that_only_an_experiment_has_is_asked_for(repository, monkeypatch, capfd, edit, asked):
+    """Somebody has written it, or taken it out, and run an experiment before he committed that."""
+    params = repository / "params.yaml"
+    params.write_text("a:\n  seed: 1\n", encoding="utf-8")
+    git("add", "params.yaml")
+    commit("settings")
+    params.write_text(edit, encoding="utf-8")
+    git("update-ref", "refs/exps/ab/cdef/added", git("stash", "create"))
+    monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+    monkeypatch.setattr(back, "restore", lambda: None)
+    monkeypatch.setattr(back, "show", lambda *_: None)
+
+    with pytest.raises(InputError, match="All is as it was") if asked else nullcontext():
+        back.main()
+
+    assert ("This edit adds or drops settings of params.yaml" in capfd.readouterr().out) == asked
+    if asked:
+        git("checkout", "-q", "-b", "kept")
+        git("commit", "-qam", "kept")
+        git("checkout", "-q", "main")
+        params.write_text(edit, encoding="utf-8")
+        back.main()
+
+
 def test_an_edit_is_shown_against_the_branch(repository, monkeypatch, capfd):
     """A run that was killed right after its commit has left git on that."""
     (repository / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
