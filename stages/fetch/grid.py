@@ -80,6 +80,19 @@ def check_closed(open_time: pd.Series, params: FetchParams, now: pd.Timestamp) -
         )
 
 
+def check_past(times: pd.Series, place: str, now: pd.Timestamp) -> None:
+    """Raise InputError where a time can't be a candle's: it is yet to come, or was never set.
+
+    `times`: the index is each row's place, from 0; `place`: whose they are, as the error says it.
+    """
+    astray = times[(times > now) | (times <= EPOCH)]
+    if len(astray):
+        raise InputError(
+            f"fetch.symbols: times {place} must lie between 1970 and now; "
+            f"received {astray.iloc[0]} in row {astray.index[0] + 1:,}."
+        )
+
+
 def gaps(open_time: pd.Series, params: FetchParams) -> pd.DataFrame:
     """The gaps of the window, in time's order: when the first missing candle would open, and how many are.
 

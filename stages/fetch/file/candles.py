@@ -20,7 +20,7 @@ from stages.common.tables import file_name
 from stages.fetch.clean import COLUMNS, PRICES
 from stages.fetch.file.formats import Places, Wanted, parts_of, read_csv, read_feather, read_parquet
 from stages.fetch.file.times import read_times
-from stages.fetch.grid import EPOCH
+from stages.fetch.grid import EPOCH, check_past
 from stages.fetch.params import FetchParams
 from stages.fetch.source import Source
 
@@ -51,7 +51,7 @@ def fetch_candles(params: FetchParams, now: pd.Timestamp | None = None) -> dict[
     for symbol, path in find_files(params).items():
         window = params.start_time, params.end_time
         tables[symbol] = read_candles(path, symbol, params.file.timezone, window)
-        check_past(tables[symbol]["open_time"], path, now)
+        check_past(tables[symbol]["open_time"], f"in {path}", now)
     return tables
 
 
@@ -181,16 +181,6 @@ def is_symbol(text: str, symbol: str) -> bool:
 def letters(text: str) -> str:
     """Letters and digits alone, in one case."""
     return re.sub(r"[\W_]", "", text).casefold()
-
-
-def check_past(times: pd.Series, path: Path, now: pd.Timestamp) -> None:
-    """Raise InputError where a time can't be a candle's: it is yet to come, or was never set."""
-    astray = times[(times > now) | (times <= EPOCH)]
-    if len(astray):
-        raise InputError(
-            f"fetch.symbols: times in {path} must lie between 1970 and now; "
-            f"received {astray.iloc[0]} in row {astray.index[0] + 1:,}."
-        )
 
 
 SOURCE = Source(fetch_candles, find_files, has_order=True)
