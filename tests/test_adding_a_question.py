@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 from dataclasses import MISSING, fields
@@ -13,20 +14,23 @@ import pytest
 import yaml
 
 from stages.baseline.question import Question as Baselines
+from stages.common.task import TASKS
 from stages.evaluate.question import Question as Judged
 from stages.evaluate.question import Words
 from stages.label.question import Question as Labelled
 from tests.project import ROOT, TINY, Project, ran
 
+PAGE = (ROOT / "docs/adding-a-question.md").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "docs/examples/drawdown"
 PATCH = EXAMPLE / "lists.patch"
 NEW = sorted(path.relative_to(EXAMPLE) for path in EXAMPLE.rglob("*.*") if path != PATCH)
 LISTS = ["params.yaml", "stages/common/task.py", "stages/label/params.py"]
+PATTERN = r"TASKS|tests\.questions"  # which the page has for grep
 # What goes over all tasks, but for what is of committed runs: `make golden` and `make repro` write that.
 OVER_ALL_TASKS = sorted(
     str(path.relative_to(ROOT))
     for path in (ROOT / "tests").rglob("test_*.py")
-    if re.search(r"\bTASKS\b|tests\.questions", path.read_text(encoding="utf-8"))
+    if re.search(PATTERN, path.read_text(encoding="utf-8"))
     and path.name not in {"test_golden.py", "test_figures.py", Path(__file__).name}
 )
 LOCK_TEST = "tests/test_dvc_yaml.py::test_the_lock_is_of_this_code_and_these_parameters"
@@ -74,14 +78,35 @@ def test_the_example_is_a_handful_of_files_and_a_patch_of_the_lists(tmp_path):
     for name in LISTS:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    page = (ROOT / "docs/adding-a-question.md").read_text(encoding="utf-8")
 
     drop_in(tmp_path)
 
     assert len(NEW) <= 7
     assert not any((ROOT / path).exists() for path in NEW)
     assert re.findall(r"^\+\+\+ b/(.*)", PATCH.read_text(encoding="utf-8"), re.M) == LISTS
-    assert all(f"`{path}`" in page for path in [*map(str, NEW), *LISTS])
+    assert all(f"`{path}`" in PAGE for path in [*map(str, NEW), *LISTS])
+    assert f"grep -rlE '{PATTERN}'" in PAGE
+
+
+def test_the_page_s_yes_or_no_is_whole(tmp_path):
+    """Each piece of code is a module that declares a question."""
+    kinds = []
+    for code in re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S):
+        module = tmp_path / "calm.py"
+        module.write_text(code, encoding="utf-8")
+        kinds.append(type(runpy.run_path(str(module))["QUESTION"]))
+
+    assert kinds == [Baselines, Judged]
+
+
+def test_each_task_is_where_users_look_for_it():
+    """In README's table, and behind `task` in params.yaml."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    comment = re.findall("^task:.*#(.*)", (ROOT / "params.yaml").read_text(encoding="utf-8"), re.M)[0]
+
+    for task in TASKS:
+        assert f"\n| `{task}` | " in readme, f"README's first table must have a row of {task}"
+        assert task in comment, f"the comment behind `task:` in params.yaml must name {task}"
 
 
 @pytest.mark.parametrize("kind", [Labelled, Baselines, Judged, Words])
