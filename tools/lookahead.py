@@ -2,8 +2,9 @@
 
 The features of data/candles are made as params.yaml says; then again at each of several cuts, drawn by
 chance, some beside gaps, with the candles from there on once dropped and once multiplied by random
-factors. Rows that were known at the cut must stay the same to the last bit. `check` does so for any
-function from candles to a table with `close_time`.
+factors, and with the releases that weren't on a schedule then once dropped and once moved. Rows that were
+known at the cut must stay the same to the last bit. `check` does so for any function from candles and
+releases to a table with `close_time`.
 """
 
 import argparse
@@ -15,20 +16,22 @@ import pandas as pd
 from tqdm import tqdm
 
 from stages.common.arrays import Ints
+from stages.common.calendar import NOTICE, read_releases
 from stages.common.errors import InputError, run
 from stages.common.tables import read_tables
 from stages.featurize.stage import featurize
 from stages.fetch.clean import PRICES
 from stages.params import load_params
 
-MakeTable = Callable[[pd.DataFrame], pd.DataFrame]
+Tables = tuple[pd.DataFrame, pd.DataFrame | None]  # candles and releases
+MakeTable = Callable[[pd.DataFrame, pd.DataFrame | None], pd.DataFrame]
 
 
 class Difference(NamedTuple):
-    """A column that changes in `n_rows` rows known by `cut`, where the candles from then on do.
+    """A column that changes in `n_rows` rows known by `cut`, where candles and releases from then on do.
 
-    `close_time`: of the first such row; `whole`, `changed`: what it holds with the true candles, and with
-    those that are dropped or multiplied, as `change` says.
+    `close_time`: of the first such row; `whole`, `changed`: what it holds with the true tables, and with
+    those of which later rows are dropped or changed, as `change` says.
     """
 
     column: str
@@ -41,21 +44,26 @@ class Difference(NamedTuple):
 
 
 def check(
-    make_table: MakeTable, candles: pd.DataFrame, cuts: Ints, rng: np.random.Generator
+    make_table: MakeTable,
+    candles: pd.DataFrame,
+    cuts: Ints,
+    rng: np.random.Generator,
+    releases: pd.DataFrame | None = None,
 ) -> list[Difference]:
     """Each column that looks ahead, as the change has it that shows most of its rows; empty if none does.
 
-    `candles`: columns open_time, PRICES and volume, in order of time. `make_table` gives of such candles
-    any columns, and `close_time`, at which a row is known. `cuts`: positions of the first candle to
-    change. A row that comes or goes with the future is a difference of `close_time` itself. Raises
-    InputError where the table has no close_time, or one twice.
+    `candles`: columns open_time, PRICES and volume, in order of time. `releases`: as `read_releases` has
+    them; known NOTICE before they are held. `make_table` gives of both any columns, and `close_time`, at
+    which a row is known. `cuts`: positions of the first candle to change. A row that comes or goes with the
+    future is a difference of `close_time` itself. Raises InputError where the table has no close_time, or
+    one twice.
     """
-    whole = by_time(make_table(candles.copy()))
+    whole = by_time(make_table(candles.copy(), releases))
     worst: dict[str, Difference] = {}
     for cut in tqdm(cuts, desc="cuts", disable=None):
         moment = candles["open_time"].iloc[cut]
-        for change, changed in without_future(candles, cut, rng).items():
-            known = by_time(make_table(changed)).loc[:moment]
+        for change, changed in without_future(candles, cut, rng, releases).items():
+            known = by_time(make_table(*changed)).loc[:moment]
             for column, rows in differences(whole.loc[:moment], known):
                 if column not in worst or len(rows) > worst[column].n_rows:
                     first = rows.iloc[0]
@@ -75,12 +83,24 @@ def by_time(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index("close_time", drop=False).sort_index()
 
 
-def without_future(candles: pd.DataFrame, cut: int, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """The candles without those from position `cut` on, and with others, still candles, in their place."""
+def without_future(
+    candles: pd.DataFrame, cut: int, rng: np.random.Generator, releases: pd.DataFrame | None = None
+) -> dict[str, Tables]:
+    """The tables without what wasn't known when candle `cut` opened, and with something else in its place.
+
+    Candles from there on are dropped, or others that still are candles; releases that are held more than
+    NOTICE later are dropped, or held some days later yet.
+    """
     factor, volume_factor = np.exp(rng.standard_normal((2, len(candles) - cut)))
     ahead = candles[cut:].assign(volume=candles["volume"][cut:] * volume_factor)
     ahead[PRICES] = ahead[PRICES].mul(factor, axis=0)
-    return {"dropped": candles[:cut].copy(), "multiplied": pd.concat([candles[:cut], ahead])}
+    dropped, changed = candles[:cut].copy(), pd.concat([candles[:cut], ahead])
+    if releases is None:
+        return {"dropped": (dropped, None), "changed": (changed, None)}
+    known = releases["time"] <= candles["open_time"].iloc[cut] + NOTICE
+    delay = pd.to_timedelta(rng.integers(1, 1_000, len(releases)), unit="h").where(~known, pd.Timedelta(0))
+    moved = releases.assign(time=releases["time"] + delay).sort_values("time", ignore_index=True)
+    return {"dropped": (dropped, releases[known]), "changed": (changed, moved)}
 
 
 def differences(whole: pd.DataFrame, changed: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -118,8 +138,8 @@ def sentence(symbol: str, difference: Difference) -> str:
     """What a difference means, in a line."""
     column, n_rows, close_time, whole, changed, cut, change = difference
     return (
-        f"{symbol}: {column} must not depend on later candles; received {changed} instead of {whole} at "
-        f"{close_time:%Y-%m-%d %H:%M} with the candles from {cut:%Y-%m-%d %H:%M} on {change}, and of the "
+        f"{symbol}: {column} must not depend on what comes later; received {changed} instead of {whole} at "
+        f"{close_time:%Y-%m-%d %H:%M} with what comes from {cut:%Y-%m-%d %H:%M} on {change}, and of the "
         f"rows before that {n_rows:,} changed."
     )
 
@@ -140,14 +160,15 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Check the features of data/candles. Raises InputError with a line a column that looks ahead."""
     given, params, lines = arguments(), load_params(), list[str]()
+    releases = read_releases() if params.featurize.events == "us_releases" else None
 
-    def make_table(candles: pd.DataFrame) -> pd.DataFrame:
-        return featurize({"candles": candles}, params)["candles"]
+    def make_table(candles: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
+        return featurize({"candles": candles}, known, params)["candles"]
 
     for symbol, candles in read_tables("data/candles").items():
-        rng, features = np.random.default_rng(given.seed), make_table(candles)
+        rng, features = np.random.default_rng(given.seed), make_table(candles, releases)
         cuts = choose_cuts(candles["open_time"], features["close_time"], given.cuts, rng)
-        found = check(make_table, candles, cuts, rng)
+        found = check(make_table, candles, cuts, rng, releases)
         lines += [sentence(symbol, difference) for difference in found]
         print(
             f"lookahead: {symbol}: {len(found)} of {features.shape[1]} columns look ahead; "

@@ -1,5 +1,6 @@
-"""featurize: reads data/candles, writes data/features."""
+"""featurize: reads data/candles and the calendar, writes data/features."""
 
+from stages.common.calendar import read_releases
 from stages.common.tables import read_tables, write_tables
 from stages.featurize.stage import featurize
 from stages.params import Params
@@ -9,7 +10,8 @@ from stages.runner import run_stage
 def main(params: Params) -> None:
     """Write a table a symbol."""
     candles = read_tables("data/candles")
-    features = featurize(candles, params)
+    releases = read_releases() if params.featurize.events == "us_releases" else None
+    features = featurize(candles, releases, params)
     write_tables("data/features", features)
     n_candles, n_rows = (sum(map(len, tables.values())) for tables in (candles, features))
     n_columns = next(iter(features.values())).shape[1] - 1

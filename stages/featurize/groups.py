@@ -1,10 +1,11 @@
 """The table of groups, and one symbol's candles into one table of features.
 
 A group's function takes the candles of all stretches, the row at which each one's stretch begins, and the
-windows in bars.
+windows in bars. Those of OF_CALENDAR are also told how long a bar is, and the releases.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from stages.common.arrays import Ints
 from stages.common.bars import stretches
 from stages.common.errors import InputError, printable
 from stages.featurize.clock import clock_features
+from stages.featurize.distance import distance_features
+from stages.featurize.events import event_features
+from stages.featurize.freed import freed_features
 from stages.featurize.momentum import momentum_features
 from stages.featurize.params import FeaturizeParams
 from stages.featurize.ranges import range_features
@@ -25,16 +29,23 @@ GROUPS: dict[str, Callable[[pd.DataFrame, Ints, list[int]], pd.DataFrame]] = {
     "momentum": momentum_features,
     "volume": volume_features,
     "clock": clock_features,
+    "distance": distance_features,
 }
+OF_CALENDAR: dict[str, Callable[..., pd.DataFrame]] = {"freed": freed_features, "events": event_features}
 
 
 def make_features(
-    candles: pd.DataFrame, bar: pd.Timedelta, bridge_bars: int, params: FeaturizeParams
+    candles: pd.DataFrame,
+    releases: pd.DataFrame | None,
+    bar: pd.Timedelta,
+    bridge_bars: int,
+    params: FeaturizeParams,
 ) -> pd.DataFrame:
     """close_time and every column of the groups in `params`, for the rows where all are finite.
 
     As float32, for the networks use no more digits. Row t uses candles up to t of its stretch alone. Each
-    stretch loses its first `params.lookback_bars` rows. Raises InputError if no row is left.
+    stretch loses its first `params.lookback_bars` rows. `releases`: as `read_releases` has them; None where
+    neither they nor holidays matter. Raises InputError if no row is left.
     """
     stretch = stretches(candles["open_time"], bar, bridge_bars)
     length = np.bincount(stretch)
@@ -44,7 +55,7 @@ def make_features(
             f"featurize.groups and windows look back over {params.lookback_bars} bars, so a stretch of "
             f"candles must be longer; received {length.max()} in the longest."
         )
-    features = group_columns(candles[enough].reset_index(drop=True), stretch[enough], bar, params)
+    features = group_columns(candles[enough].reset_index(drop=True), stretch[enough], releases, bar, params)
     names = features.columns.drop("close_time")
     features[names] = features[names].astype(np.float32)
     finite = np.isfinite(features[names])
@@ -60,7 +71,11 @@ def make_features(
 
 
 def group_columns(
-    candles: pd.DataFrame, stretch: Ints, bar: pd.Timedelta, params: FeaturizeParams
+    candles: pd.DataFrame,
+    stretch: Ints,
+    releases: pd.DataFrame | None,
+    bar: pd.Timedelta,
+    params: FeaturizeParams,
 ) -> pd.DataFrame:
     """close_time and the groups' columns of each candle; NaN where a column looks back beyond its stretch.
 
@@ -73,9 +88,12 @@ def group_columns(
     unit = candles["close"].to_numpy()[start]
     prices = candles[["open", "high", "low", "close"]].div(unit, axis=0)
     relative = prices.assign(volume=candles["volume"], close_time=close_time)
+    of_calendar = {
+        name: partial(columns, bar=bar, releases=releases) for name, columns in OF_CALENDAR.items()
+    }
     groups = [
         columns(relative, start, params.windows)
-        for name, columns in GROUPS.items()
+        for name, columns in (GROUPS | of_calendar).items()
         if name in params.groups
     ]
     return pd.concat([close_time.rename("close_time"), *groups], axis=1)

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from stages.common.params import Bars, Section
 
-Group = Literal["returns", "ranges", "momentum", "volume", "clock"]
+Group = Literal["returns", "ranges", "momentum", "volume", "clock", "distance", "freed", "events"]
 
 
 class FeaturizeParams(Section):
@@ -46,5 +46,8 @@ class FeaturizeParams(Section):
             "momentum": 33,  # MACD of 26 bars, its signal of 9
             "volume": longest - 1,
             "clock": 0,
+            "distance": longest - 1,
+            "freed": max(longest - 1, 14),  # ATR(14)
+            "events": 0,
         }
         return max(needed[group] for group in self.groups)

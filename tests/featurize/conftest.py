@@ -1,18 +1,22 @@
 """Settings, and candles of hours in which nothing happens."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from stages.featurize.params import FeaturizeParams
+from stages.featurize.params import FeaturizeParams, Group
 
-GROUPS = ["returns", "ranges", "momentum", "volume", "clock"]
+GROUPS = list(get_args(Group))
 
 
 @pytest.fixture
 def params() -> FeaturizeParams:
-    """Every group over windows of up to a day, so that a few candles will do."""
-    return FeaturizeParams.model_validate({"groups": GROUPS, "windows": [1, 4, 24], "events": "none"})
+    """Every group there is, over windows of up to a day, so that a few candles will do."""
+    return FeaturizeParams.model_validate(
+        {"groups": GROUPS, "windows": [1, 4, 24], "events": "us_releases"}
+    )
 
 
 @pytest.fixture

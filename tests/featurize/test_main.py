@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from stages.common.calendar import read_releases
 from stages.common.errors import InputError
 from stages.common.tables import read_table, write_table
 from stages.featurize.__main__ import main
@@ -24,12 +25,14 @@ def folder(tmp_path, monkeypatch, make_candles) -> Path:
     return tmp_path
 
 
-def test_each_symbol_gets_its_table(folder, capsys, params, make_candles):
+def test_each_symbol_gets_its_table(folder, capsys, make_candles):
     """data/features/ holds what the pure function makes of each symbol's candles, and a line sums up."""
-    main(load_params())
+    params = load_params()
+    main(params)
 
     for seed, symbol in enumerate(COINS):
-        expected = make_features(make_candles(200, seed=seed), pd.Timedelta(hours=1), 3, params)
+        candles = make_candles(200, seed=seed)
+        expected = make_features(candles, read_releases(), pd.Timedelta(hours=1), 3, params.featurize)
         actual = read_table(folder / f"data/features/{symbol}.parquet")
         expected["close_time"] = expected["close_time"].dt.as_unit("ms")
         assert_frame_equal(actual, expected, check_exact=True)

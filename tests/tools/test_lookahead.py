@@ -42,7 +42,13 @@ def own_features(candles: pd.DataFrame) -> pd.DataFrame:
 
 def found_in(make_table, candles, cuts=CUTS) -> dict[str, lookahead.Difference]:
     """What `check` finds, by column."""
-    return {found.column: found for found in check(make_table, candles, cuts, np.random.default_rng(1))}
+    found = check(of_candles(make_table), candles, cuts, np.random.default_rng(1))
+    return {difference.column: difference for difference in found}
+
+
+def of_candles(make_table) -> lookahead.MakeTable:
+    """A function of candles as one that is also given releases."""
+    return lambda candles, _releases: make_table(candles)
 
 
 LEAKS = {
@@ -61,7 +67,7 @@ def test_features_of_the_pipeline_pass(make_candles):
     candles = make_candles(300, missing=[100, 130, *range(180, 190)])
 
     def features_of(market):
-        return make_features(market, HOUR, bridge_bars=3, params=PARAMS)
+        return make_features(market, None, HOUR, bridge_bars=3, params=PARAMS)
 
     assert found_in(features_of, candles, np.array([90, 99, 100, 101, 179, 230, 285])) == {}
 
@@ -82,7 +88,7 @@ def test_each_leak_is_found_in_its_own_column(make_candles, leak):
 
 
 def test_a_leak_that_has_no_value_at_the_end_is_found(make_candles):
-    """Where rows that aren't finite go, dropping the future hides a shift: multiplying shows it."""
+    """Where rows that aren't finite go, dropping the future hides a shift: changing it shows it."""
     candles = make_candles(300)
 
     def shifted(market):
@@ -93,7 +99,7 @@ def test_a_leak_that_has_no_value_at_the_end_is_found(make_candles):
 
     assert set(found) == {"close_time", "log_return"}
     assert found["close_time"].change == "dropped"
-    assert found["log_return"].change == "multiplied"
+    assert found["log_return"].change == "changed"
 
 
 def test_a_difference_says_how_many_rows_and_which_is_first(make_candles):
@@ -103,7 +109,7 @@ def test_a_difference_says_how_many_rows_and_which_is_first(make_candles):
     def ahead(market):
         return own_features(market).assign(leaky=market["close"].shift(-3))
 
-    (found,) = check(ahead, candles, np.array([298, 200, 150]), np.random.default_rng(1))
+    (found,) = check(of_candles(ahead), candles, np.array([298, 200, 150]), np.random.default_rng(1))
 
     assert (found.column, found.n_rows, found.change) == ("leaky", 3, "dropped")
     assert found.cut == candles["open_time"][200]
@@ -141,7 +147,7 @@ def test_a_row_that_is_there_for_what_came_later_is_found(make_candles):
 def test_rows_without_a_time_of_their_own_are_refused(make_candles, spoil):
     """Rows are compared by close_time, so each must have one."""
     with pytest.raises(InputError, match="must have a close_time, each once; received"):
-        check(lambda market: spoil(own_features(market)), make_candles(50), CUTS, np.random.default_rng(1))
+        found_in(lambda market: spoil(own_features(market)), make_candles(50))
 
 
 def test_the_candles_are_left_alone(make_candles):
@@ -162,8 +168,8 @@ def test_the_changed_future_is_candles_still(make_candles):
 
     changed = without_future(candles, 200, np.random.default_rng(1))
 
-    pd.testing.assert_frame_equal(changed["dropped"], candles[:200], check_exact=True)
-    multiplied = changed["multiplied"]
+    pd.testing.assert_frame_equal(changed["dropped"][0], candles[:200], check_exact=True)
+    multiplied, _ = changed["changed"]
     pd.testing.assert_frame_equal(multiplied[:200], candles[:200], check_exact=True)
     assert (multiplied["open_time"] == candles["open_time"]).all()
     later = multiplied[200:]
@@ -217,8 +223,8 @@ def test_the_command_says_what_it_compared(market, capsys):
 def test_the_command_names_each_column_that_looks_ahead(market, monkeypatch, capsys):
     """A line a symbol and column, with when and what, and exit status 1 by way of the error."""
 
-    def leaky(candles, params):
-        tables = featurize(candles, params)
+    def leaky(candles, releases, params):
+        tables = featurize(candles, releases, params)
         return {
             name: table.assign(leaky=table["return_1"].shift(-1, fill_value=0.0))
             for name, table in tables.items()
@@ -231,7 +237,7 @@ def test_the_command_names_each_column_that_looks_ahead(market, monkeypatch, cap
 
     lines = str(caught.value).split("\nerror: ")
     assert [line.split(" must ")[0] for line in lines] == ["BTC-USDT: leaky", "ETH-USDT: leaky"]
-    assert all("later candles; received 0.0 instead of " in line for line in lines)
+    assert all("later; received 0.0 instead of " in line for line in lines)
     assert "1 of " in capsys.readouterr().out
 
 

@@ -40,7 +40,7 @@ def test_the_estimate_is_about_what_a_stage_holds():
     [candles] = fetch_candles(settings.fetch).values()
     fetched = peak_bytes(lambda: fetch_candles(settings.fetch))
     featurized = peak_bytes(
-        lambda: make_features(candles, bar=BAR, bridge_bars=3, params=settings.featurize)
+        lambda: make_features(candles, None, bar=BAR, bridge_bars=3, params=settings.featurize)
     )
 
     need = estimate(settings, cores=1)

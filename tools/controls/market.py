@@ -96,7 +96,7 @@ def make_studies(market: Market, seed: int, tasks: list[str], params: Params) ->
     """A study a task, of the same candles and features."""
     n_late = params.split.folds * params.split.test_bars // 2 + params.label.horizon
     candles = make_candles(market, seed, n_late)
-    features = featurize({SYMBOL: candles}, params)
+    features = featurize({SYMBOL: candles}, None, params)
     return {
         task: make_study(market, params.model_copy(update={"task": task}), candles, features)
         for task in tasks
