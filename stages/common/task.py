@@ -5,7 +5,7 @@ stands in the module of its name in the folders of label, baseline and evaluate.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ class Task:
 
     `link` maps a forecast in its own unit to a score, `inverse` back. `loss(y, score)` is the loss of
     each row, lower is better; `loss_name` is what the field calls it. `keras_loss(ops, y, score)` is its
-    twin for tensors, (n, 1) to (n,), by `keras.ops`: only train imports Keras. `offset` names the baseline
-    that the network corrects. `classes`: y is 0 or 1, so that there are classes to balance, and an AUC.
+    twin for tensors, (n, 1) to (n,), by `keras.ops`: only train imports Keras. `residual(y, score)` is what
+    the score missed of each row's y. `offset` names the baseline that the network corrects. `classes`: y is
+    0 or 1, so that there are classes to balance, and an AUC.
     """
 
     link: Callable[[Floats], Floats]
@@ -29,6 +30,7 @@ class Task:
     loss: Callable[[Floats, Floats], Floats]
     loss_name: str
     keras_loss: Callable[[Any, Any, Any], Any]
+    residual: Callable[[Floats, Floats], Floats]
     offset: str
     classes: bool
 
@@ -62,12 +64,23 @@ def keras_qlike(ops: Any, y: Any, score: Any) -> Any:
     return ops.mean(ops.expm1(log_ratio) - log_ratio, axis=-1)
 
 
+def probability_residual(y: Floats, score: Floats) -> Floats:
+    """What p misses: y in {0, 1} less p = 1 / (1 + exp(-score)); shape (n,)."""
+    return y - expit(score)
+
+
+def log_residual(y: Floats, score: Floats) -> Floats:
+    """What the score misses: ln y less the score; shape (n,)."""
+    return np.log(y) - score
+
+
 DIRECTION = Task(
     link=logit,
     inverse=expit,
     loss=log_loss,
     loss_name="log loss",
     keras_loss=keras_log_loss,
+    residual=probability_residual,
     offset="benchmark",
     classes=True,
 )
@@ -77,7 +90,8 @@ AMOUNT = Task(  # of anything above 0
     loss=qlike,
     loss_name="QLIKE",
     keras_loss=keras_qlike,
+    residual=log_residual,
     offset="har_hour_of_week",
     classes=False,
 )
-TASKS = {"direction": DIRECTION, "volatility": AMOUNT}
+TASKS = {"direction": DIRECTION, "volatility": replace(AMOUNT, offset="har_x")}

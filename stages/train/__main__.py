@@ -64,13 +64,16 @@ def curves_writer(opened: ExitStack, unit: str) -> Callable[[str, pd.DataFrame],
 
 
 def write_models(trained: Trained, params: Params) -> None:
-    """What it takes to build the newest networks again, and each seed's weights."""
+    """What it takes to build the newest networks again, each seed's weights, and the trees beside them."""
     fold, networks = trained.folds[LIVE], trained.networks[LIVE]
-    spec = network_spec(fold, networks[0], trained.features, params.task, params.train)
+    kept = LIVE in trained.kept
+    spec = network_spec(fold, networks[0], trained.features, params.task, params.train, kept=kept)
     with fresh_folder("models") as folder:
         write_text(folder / "spec.json", json.dumps(spec, indent=2) + "\n")
         for seed, network in zip(params.train.seeds, networks, strict=True):
             (folder / f"seed-{seed}.weights.h5").write_bytes(network.weights)
+        if LIVE in trained.trees:
+            write_table(folder / "trees.parquet", trained.trees[LIVE].nodes)
 
 
 def print_summary(trained: Trained) -> None:
@@ -78,12 +81,14 @@ def print_summary(trained: Trained) -> None:
     rows = trained.rows
     no_window, no_offset = int((rows["end"] < 0).sum()), int(rows["offset"].isna().sum())
     kept = [
-        f"{name}: " + " and ".join(f"{one.best_epoch} of {len(one.curves) - 1}" for one in networks)
+        f"{name}: " + " and ".join(f"{one.kept_epoch} of {len(one.curves) - 1}" for one in networks)
         for name, networks in trained.networks.items()
     ]
+    dropped = [name for name in trained.folds if name not in trained.kept]
+    nothing = f"; nothing to correct in fold {', '.join(dropped)}, as val has it" if dropped else ""
     print(
         f"train: {len(rows):,} rows; lost: {no_window:,} without a whole window, {no_offset:,} before the "
-        f"baseline's first fit; best epoch by fold, {', '.join(kept)}"
+        f"baseline's first fit; kept epoch by fold, {', '.join(kept)}{nothing}"
     )
 
 

@@ -1,11 +1,11 @@
 """Fit a network to one fold, and keep the weights that suit its val rows best."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import call
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,19 +18,20 @@ from stages.common.task import TASKS, Task
 from stages.train.params import TrainParams
 from stages.train.quiet import without_notes
 from stages.train.rows import Fold
+from stages.train.trees import Trees, fit_trees
 from stages.train.windows import feature_moments
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted network: its best epoch, and the weights then as a .weights.h5 file.
+    """A fitted network: the epoch that it kept, and its weights as a .weights.h5 file.
 
-    `correction`: of each of the fold's rows, shape (n,). `curves`: losses, and AUCs of classes, of a sample
-    of train and of val; a row an epoch from 0, the initial weights. `mean`, `variance`: of each
-    feature, shape (n_features,), by which the network normalises.
+    `correction`: of each of the fold's rows, shape (n,); of test rows after the refit. `curves`: losses,
+    and AUCs of classes, of a sample of train and of val; a row an epoch from 0, the initial weights.
+    `mean`, `variance`: of each feature, shape (n_features,), by which the network normalises.
     """
 
-    best_epoch: int
+    kept_epoch: int
     weights: bytes
     correction: Floats
     curves: pd.DataFrame
@@ -40,23 +41,26 @@ class Fitted:
 
 def fit_folds(
     folds: dict[str, Fold], table: NDArray[np.float32], task: Task, params: TrainParams
-) -> Iterator[tuple[str, list[Fitted]]]:
-    """A fold's name and its networks, in the order of `train.seeds`, as soon as they are there."""
+) -> Iterator[tuple[str, list[Fitted], Trees | None]]:
+    """A fold's name, its networks in the order of `train.seeds`, its trees: as soon as they are there."""
     # The longest first: started last, it would run on alone.
     longest_first = sorted(folds.values(), key=lambda fold: len(fold.of("train")), reverse=True)
-    jobs = [
-        partial(fit, fold, seed, table, task, params) for fold in longest_first for seed in params.seeds
-    ]
+    jobs: list[Callable[[], Fitted | Trees]] = []
+    for fold in longest_first:
+        jobs += [partial(fit, fold, seed, table, task, params) for seed in params.seeds]
+        jobs += [partial(fit_trees, fold, table, task, params.trees)] if params.trees else []
     results = parallel_results(call, jobs, "train")
     for fold in longest_first:
-        yield fold.name, [next(results) for _ in params.seeds]
+        networks = [cast("Fitted", next(results)) for _ in params.seeds]
+        yield fold.name, networks, cast("Trees", next(results)) if params.trees else None
 
 
 def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: TrainParams) -> Fitted:
-    """Fit to the train rows until the val rows' loss has not been lower for `train.patience` epochs.
+    """Fit to the train rows, until the val rows' loss has not been lower for `train.patience` epochs.
 
     `table`: features, (n_rows, n_features). Epoch 0, the initial weights with corrections of nil, stays the
-    best if no later one has a lower loss. The same arguments give the same result, in whatever process.
+    best if no later one has a lower loss. With `train.keep_epoch` last, the last one is kept, whatever its
+    loss. The same arguments give the same result, in whatever process.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_notes():
@@ -71,23 +75,32 @@ def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: T
     watched = pd.concat([evenly_spread(train, len(val)), val])
     rng = np.random.default_rng(seed)
 
+    def learn(rows: pd.DataFrame) -> None:
+        shuffled = rows.iloc[rng.permutation(len(rows))]
+        model.fit(**fit_arrays(shuffled, fold.shift), batch_size=params.batch, shuffle=False, verbose=0)
+
     curves: list[dict[str, float]] = []
-    best_epoch, best_weights = 0, network.get_weights()
+    kept_epoch, kept_weights = 0, network.get_weights()
     for epoch in range(params.epochs + 1):
         if epoch > 0:
-            shuffled = train.iloc[rng.permutation(len(train))]
-            model.fit(**fit_arrays(shuffled, fold.shift), batch_size=params.batch, shuffle=False, verbose=0)
+            learn(train)
         correction = networks.corrections(corrector, watched["end"].to_numpy())
         curves.append({"epoch": epoch, **score_roles(watched, correction, task)})
-        if curves[epoch]["val_loss"] < curves[best_epoch]["val_loss"]:
-            best_epoch, best_weights = epoch, network.get_weights()
-        if epoch - best_epoch == params.patience:
+        if params.keep_epoch == "last" or curves[epoch]["val_loss"] < curves[kept_epoch]["val_loss"]:
+            kept_epoch, kept_weights = epoch, network.get_weights()
+        if epoch - kept_epoch == params.patience:
             break
 
-    network.set_weights(best_weights)
-    weights = networks.weights_file(network)
+    network.set_weights(kept_weights)
     correction = networks.corrections(corrector, fold.rows["end"].to_numpy())
-    return Fitted(best_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
+    if kept_epoch > 0 and params.refit_epochs:
+        for _ in range(params.refit_epochs):
+            learn(pd.concat([train, val]))
+        test = fold.of("test")
+        if len(test):  # not of the newest fold
+            correction[test.index] = networks.corrections(corrector, test["end"].to_numpy())
+    weights = networks.weights_file(network)
+    return Fitted(kept_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
 
 
 def evenly_spread(rows: pd.DataFrame, n: int) -> pd.DataFrame:
@@ -133,12 +146,13 @@ def mean_curves(fits: Sequence[Fitted]) -> pd.DataFrame:
 
 
 def network_spec(
-    fold: Fold, one: Fitted, features: list[str], task: str, params: TrainParams
+    fold: Fold, one: Fitted, features: list[str], task: str, params: TrainParams, *, kept: bool
 ) -> dict[str, Any]:
-    """All that it takes, beside a seed's weights, to forecast with a fold's networks again.
+    """All that it takes, beside weights and trees, to forecast with what was fitted to a fold again.
 
-    score = offset + correction and raw_score = score + shift, where offset is the score of the named
-    baseline, or `start` if there is none. The same for every seed, so that any `one` of the fits will do.
+    score = offset + correction and raw_score = score + shift, where the correction is nil unless `kept`,
+    and offset is the score of the named baseline, or `start` if there is none. The same for every seed, so
+    that any `one` of the fits will do.
     """
     bare = params.offset == "none"
     return {
@@ -150,4 +164,5 @@ def network_spec(
         "offset": None if bare else TASKS[task].offset,
         "start": float(fold.rows["offset"].iloc[0]) if bare else None,
         "shift": fold.shift,
+        "kept": kept,
     }

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from stages.common.params import Section, Seed
+from stages.common.params import Bars, Section, Seed
 
 
 class TrainParams(Section):
@@ -15,18 +15,22 @@ class TrainParams(Section):
     window: int = Field(ge=1, le=5_000)  # a batch of windows is in memory at once
     dropout: float = Field(ge=0, le=0.95)  # beyond, hardly a unit is left to learn
     offset: Literal["baseline", "none"]
+    error_half_lives: list[Bars] = Field(max_length=20)  # of the baseline's last errors, a feature each
+    trees: int = Field(ge=0, le=10_000)  # of gradient boosting beside the network
     class_weights: Literal["none", "balanced"]
     uniqueness: bool
     batch: int = Field(ge=1, le=65_536)  # in memory at once, window by window
     epochs: int = Field(ge=1, le=10_000)  # far beyond what `patience` allows
+    keep_epoch: Literal["best", "last"]  # best: of val; last: all or nothing, as val says
+    refit_epochs: int = Field(ge=0, le=10_000)  # on train and val, after val has said it
     patience: int = Field(ge=1, le=10_000)
     learning_rate: float = Field(ge=1e-8, le=1)  # Adam moves each weight by about that much a batch
     seeds: list[Seed] = Field(min_length=1, max_length=100)  # a network a fold for each
 
-    @field_validator("seeds")
+    @field_validator("error_half_lives", "seeds")
     @classmethod
-    def seeds_differ(cls, seeds: list[int]) -> list[int]:
-        """Raise ValueError for a repeated seed: its network would be the same one twice."""
-        if len(set(seeds)) < len(seeds):
-            raise ValueError("should hold every seed once")
-        return seeds
+    def each_once(cls, values: list[int]) -> list[int]:
+        """Raise ValueError for one that is repeated: it would be the same column, or network, twice."""
+        if len(set(values)) < len(values):
+            raise ValueError("should hold each once")
+        return values

@@ -1,6 +1,5 @@
 """What a fold's networks are fitted on: its rows, where each score starts, and what each row weighs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +93,29 @@ def class_weights(y: pd.Series, task: Task, params: TrainParams) -> tuple[float,
     return len(y) / (2 * (len(y) - n_ones)), len(y) / (2 * n_ones)
 
 
-def predictions(fold: Fold, corrections: Sequence[Floats]) -> pd.DataFrame:
-    """The fold's forecasts as scores: offset plus the mean of the seeds' corrections, each of shape (n,).
+def predictions(fold: Fold, correction: Floats) -> pd.DataFrame:
+    """The fold's forecasts as scores: offset plus correction, of shape (n,).
 
-    `raw_score` is what the networks were fitted to give, the classes' weights included; `score` is free
+    `raw_score` is what networks were fitted to give, the classes' weights included; `score` is free
     of them. Both in float64, so that corrections of nil leave the baseline's exact figure.
     """
-    score = fold.rows["offset"] + np.mean(corrections, axis=0)
+    score = fold.rows["offset"] + correction
     table = fold.rows[["symbol", "close_time"]].assign(fold=fold.name, role=fold.rows["role"])
     return table.assign(raw_score=score + fold.shift, score=score)
+
+
+def wanted(folds: dict[str, Fold], corrections: dict[str, Floats], task: Task) -> set[str]:
+    """The folds that keep their correction: it has saved loss on the val rows of all folds so far.
+
+    `corrections`: of each fold's rows, shape (n,). One fold's val is too short a time to tell a good
+    correction by; those of the folds before it, each corrected by its own, are known by then too.
+    """
+    kept, saved = set(), 0.0
+    for fold in sorted(folds.values(), key=lambda fold: fold.of("val")["close_time"].min()):
+        val = fold.of("val")
+        y, offset = val["y"].to_numpy(), val["offset"].to_numpy()
+        corrected = offset + corrections[fold.name][val.index]
+        saved += float(np.sum(task.loss(y, offset) - task.loss(y, corrected)))
+        if saved > 0:
+            kept.add(fold.name)
+    return kept

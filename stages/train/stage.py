@@ -1,30 +1,39 @@
 """A network a fold and seed; their forecasts, their curves, and the newest ones' weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from stages.common.arrays import Floats
 from stages.common.bars import bar_length
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.params import Params
+from stages.train.errors import error_names, last_errors
 from stages.train.fitting import Fitted, fit_folds, mean_curves
-from stages.train.rows import Fold, label_rows, make_fold, predictions
+from stages.train.rows import Fold, label_rows, make_fold, predictions, wanted
+from stages.train.trees import Trees
 from stages.train.windows import stack_features, window_ends
 
 LIVE = "live"  # the fold that ends with the last row: its networks are shipped, its forecasts are not
 
 
 class Trained(NamedTuple):
-    """What train gives: `predictions` of all folds but `live`; each fold and its networks, by name.
+    """What train gives: `predictions` of all folds but `live`; by name each fold, its networks and trees.
 
-    `rows`: the labelled rows of all symbols, as `label_rows` has them. `features`: names, in order.
+    `trees` is empty where `train.trees` is 0. `kept`: the folds that keep their correction, as `wanted` has
+    it; in the others it is nil. `rows`: the labelled rows of all symbols, as `label_rows` has them.
+    `features`: names, in order.
     """
 
     predictions: pd.DataFrame
     folds: dict[str, Fold]
     networks: dict[str, list[Fitted]]
+    trees: dict[str, Trees]
+    kept: set[str]
     rows: pd.DataFrame
     features: list[str]
 
@@ -38,7 +47,7 @@ def train(
     *,
     as_a_fold_ends: Callable[[str, pd.DataFrame], None] = lambda _name, _curves: None,
 ) -> Trained:
-    """Fit a network a fold and seed; a process each.
+    """Fit a network a fold and seed, and trees a fold; a process each.
 
     `spans`: the folds, as label cuts them. `as_a_fold_ends` is given name and mean curves of each fold but
     `live`. Raises InputError where a fold has no rows for one of its roles.
@@ -46,20 +55,47 @@ def train(
     task, settings = TASKS[params.task], params.train
     names, table = stack_features(list(features.values()))
     rows = labelled_rows(features, labels, baselines, params)
+    names, table = with_errors(names, table, features, rows, params)
     folds = {
         str(name): make_fold(str(name), spans, rows, task, settings) for name in spans["fold"].unique()
     }
     networks: dict[str, list[Fitted]] = {}
-    for name, of_fold in fit_folds(folds, table, task, settings):
+    trees: dict[str, Trees] = {}
+    for name, of_fold, beside in fit_folds(folds, table, task, settings):
         networks[name] = of_fold
+        if beside is not None:
+            trees[name] = beside
         if name != LIVE:
             as_a_fold_ends(name, mean_curves(of_fold))
+    found = {name: mean_correction(networks[name], trees.get(name)) for name in folds}
+    kept = wanted(folds, found, task)
     forecasts = [
-        predictions(fold, [network.correction for network in networks[name]])
+        predictions(fold, found[name] if name in kept else np.zeros(len(fold.rows)))
         for name, fold in folds.items()
         if name != LIVE
     ]
-    return Trained(pd.concat(forecasts), folds, networks, rows, names)
+    return Trained(pd.concat(forecasts), folds, networks, trees, kept, rows, names)
+
+
+def mean_correction(networks: Sequence[Fitted], trees: Trees | None) -> Floats:
+    """The mean of the networks' corrections, and of that and the trees'; shape (n,)."""
+    of_networks: Floats = np.mean([network.correction for network in networks], axis=0)
+    return of_networks if trees is None else (of_networks + trees.correction) / 2
+
+
+def with_errors(
+    names: list[str], table: NDArray[np.float32], features: Tables, rows: pd.DataFrame, params: Params
+) -> tuple[list[str], NDArray[np.float32]]:
+    """The stacked features, and beside them the baseline's last errors, one for each half-life."""
+    half_lives = params.train.error_half_lives
+    if not half_lives:
+        return names, table
+    horizon, task = params.label.horizon * bar_length(params.fetch.timeframe), TASKS[params.task]
+    errors = [
+        last_errors(of_symbol["close_time"], rows[rows["symbol"] == symbol], task, horizon, half_lives)
+        for symbol, of_symbol in features.items()
+    ]
+    return names + error_names(half_lives), np.column_stack([table, np.concatenate(errors)])
 
 
 def labelled_rows(features: Tables, labels: Tables, baselines: Tables, params: Params) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def losses_of_test(job: Job, result: Fitted) -> tuple[float, float]:
 def test_a_planted_signal_is_learnt(job, fitted):
     """Where the features tell which way, the test rows' loss is less than the baseline's."""
     before, after = losses_of_test(job, fitted)
-    assert fitted.best_epoch > 0
+    assert fitted.kept_epoch > 0
     assert after < 0.9 * before
 
 
@@ -63,7 +63,7 @@ def test_initial_weights_are_kept_if_no_epoch_beats_them(make_job):
     job = make_job(epochs=9, patience=2)
     job.fold.rows.loc[job.fold.of("val").index, "y"] = 1 - job.fold.of("val")["y"]
     result = fit(*job)
-    assert result.best_epoch == 0
+    assert result.kept_epoch == 0
     assert result.curves["epoch"].tolist() == [0, 1, 2]
     assert (result.correction == 0.0).all()
     assert (result.curves["val_loss"][1:] > result.curves["val_loss"][0]).all()
@@ -76,11 +76,44 @@ def test_epoch_0_is_the_baseline(job, fitted):
         assert fitted.curves.loc[0, f"{role}_loss"] == loss
 
 
-def test_the_best_epochs_weights_are_restored(job, fitted):
+def test_the_kept_epochs_weights_are_restored(job, fitted):
     """What is returned scores as the best epoch did, whichever it was."""
     val = job.fold.of("val")
     figures = score_roles(val, fitted.correction[val.index], TASKS["direction"])
     assert figures["val_loss"] == pytest.approx(fitted.curves["val_loss"].min(), rel=1e-6)
+
+
+def test_the_last_epoch_is_kept_where_it_is_asked_for(make_job):
+    """Whatever val says of it, and no epoch is saved for patience' sake: its curves run to the end."""
+    job = make_job(epochs=4, patience=1, keep_epoch="last")
+    job.fold.rows.loc[job.fold.of("val").index, "y"] = 1 - job.fold.of("val")["y"]
+    result = fit(*job)
+    val = job.fold.of("val")
+    figures = score_roles(val, result.correction[val.index], job.task)
+    assert result.kept_epoch == 4 == result.curves["epoch"].iloc[-1]
+    assert figures["val_loss"] == pytest.approx(result.curves["val_loss"].iloc[-1], rel=1e-6)
+    assert figures["val_loss"] > result.curves["val_loss"].min()
+
+
+def test_a_refit_learns_val_before_the_test(make_job, job, fitted):
+    """Forecasts of train and val stay what they were; those of test, and the weights, know val's rows."""
+    refitted = fit(*make_job(**SETTINGS | {"refit_epochs": 2}))
+    test = (job.fold.rows["role"] == "test").to_numpy()
+    np.testing.assert_array_equal(refitted.correction[~test], fitted.correction[~test])
+    assert (refitted.correction[test] != fitted.correction[test]).all()
+    assert refitted.weights != fitted.weights
+
+    other = make_job(**SETTINGS | {"refit_epochs": 2})
+    val = other.fold.rows["role"] == "val"
+    other.fold.rows.loc[val, "sample_weight"] *= 50.0  # which no choice looks at
+    assert (fit(*other).correction[test] != refitted.correction[test]).all()
+
+
+def test_nothing_is_refit_where_val_wants_nothing(make_job):
+    """Where the initial weights are the best, the baseline stays."""
+    job = make_job(epochs=2, refit_epochs=2)
+    job.fold.rows.loc[job.fold.of("val").index, "y"] = 1 - job.fold.of("val")["y"]
+    assert (fit(*job).correction == 0.0).all()
 
 
 def test_the_same_job_gives_the_same_bytes(make_job, job, fitted):
@@ -92,9 +125,11 @@ def test_the_same_job_gives_the_same_bytes(make_job, job, fitted):
     assert other.curves.loc[1, "val_loss"] != fitted.curves.loc[1, "val_loss"]
 
 
-def test_a_fit_sees_nothing_of_its_test_rows(make_job, job, fitted):
+@pytest.mark.parametrize("refit_epochs", [0, 1])
+def test_a_fit_sees_nothing_of_its_test_rows(make_job, refit_epochs):
     """Other features and labels in the test rows leave the network and earlier forecasts alone."""
-    other = make_job(**SETTINGS)
+    job, other = (make_job(**SETTINGS | {"refit_epochs": refit_epochs}) for _ in range(2))
+    fitted = fit(*job)
     other.table[320:] *= -7
     other.fold.rows.loc[other.fold.rows["role"] == "test", "y"] = 1.0
     result = fit(*other)
@@ -163,7 +198,7 @@ def test_curves_are_averaged_over_the_seeds_that_still_ran():
 def test_the_spec_survives_json(make_job, offset):
     """All figures come back from JSON as they were; either a baseline is named or a start given."""
     job = make_job(offset=offset, class_weights="balanced")
-    spec = network_spec(job.fold, a_fit([1.0]), ["returns_1"], "direction", job.params)
+    spec = network_spec(job.fold, a_fit([1.0]), ["returns_1"], "direction", job.params, kept=True)
     assert json.loads(json.dumps(spec)) == spec
     assert spec["shift"] == job.fold.shift
     start = job.fold.rows["offset"].iloc[0]

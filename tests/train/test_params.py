@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 def test_a_seed_given_twice_is_refused(make_params):
     """The same seed twice would be the same network twice."""
-    with pytest.raises(ValidationError, match="every seed once"):
+    with pytest.raises(ValidationError, match="each once"):
         make_params(seeds=[1, 2, 1])
 
 

@@ -5,7 +5,7 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
 from stages.common.task import TASKS
-from stages.train.rows import label_rows, make_fold, predictions
+from stages.train.rows import Fold, label_rows, make_fold, predictions, wanted
 
 
 def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
@@ -146,7 +146,7 @@ def test_corrections_of_nil_leave_the_baselines_exact_figure(rows, spans, make_p
     rows["offset"] = np.random.default_rng(3).standard_normal(400) / 3
     fold = make_fold("1", spans, rows, TASKS["direction"], make_params(class_weights="balanced"))
     nil = np.zeros(len(fold.rows))
-    table = predictions(fold, [nil, nil, nil])
+    table = predictions(fold, nil)
     assert list(table.columns) == ["symbol", "close_time", "fold", "role", "raw_score", "score"]
     np.testing.assert_array_equal(table["score"], rows["offset"][10:])
     np.testing.assert_array_equal(table["raw_score"], table["score"] + fold.shift)
@@ -159,12 +159,35 @@ def test_a_bare_networks_raw_score_is_its_correction(rows, spans, make_params):
         "1", spans, rows, TASKS["direction"], make_params(class_weights="balanced", offset="none")
     )
     correction = np.linspace(-2, 2, len(fold.rows))
-    np.testing.assert_allclose(predictions(fold, [correction])["raw_score"], correction, atol=1e-12)
+    np.testing.assert_allclose(predictions(fold, correction)["raw_score"], correction, atol=1e-12)
 
 
-def test_seeds_are_averaged_as_scores(rows, spans, make_params):
-    """Two networks' score is the mean of theirs."""
-    fold = make_fold("1", spans, rows, TASKS["direction"], make_params())
-    low, high = np.full(len(fold.rows), 0.1), np.linspace(0, 1, len(fold.rows))
-    each = [predictions(fold, [correction])["score"] for correction in (low, high)]
-    np.testing.assert_allclose(predictions(fold, [low, high])["score"], (each[0] + each[1]) / 2)
+def folds_of(rows, spans, params) -> dict[str, Fold]:
+    """Two folds: val of rows 150-249, and of rows 250-319."""
+    early = spans.assign(fold="0")
+    times = rows["close_time"]
+    early["first"] = [times[0], times[150], times[250]]
+    early["last"] = [times[149], times[249], times[319]]
+    both = pd.concat([spans, early])
+    return {name: make_fold(name, both, rows, TASKS["direction"], params) for name in ("1", "0")}
+
+
+def test_val_says_whether_a_correction_is_wanted(rows, spans, make_params):
+    """A step towards val's y is, one away from it and none at all aren't, whatever the other rows say."""
+    folds = {"1": folds_of(rows, spans, make_params())["1"]}
+    fold = folds["1"].rows
+    val, step = fold["role"] == "val", 0.1 * (2 * fold["y"] - 1)
+    for correction, kept in ((step.where(val, -step), {"1"}), (step.where(~val, -step), set())):
+        assert wanted(folds, {"1": correction.to_numpy()}, TASKS["direction"]) == kept
+    assert wanted(folds, {"1": step.where(~val, 0.0).to_numpy()}, TASKS["direction"]) == set()
+
+
+def test_what_earlier_folds_saved_counts(rows, spans, make_params):
+    """A record of 100 good rows outweighs 70 bad ones after them, not 70 bad ones before a good fold."""
+    folds = folds_of(rows, spans, make_params())
+    towards = {name: 0.1 * (2 * fold.rows["y"].to_numpy() - 1) for name, fold in folds.items()}
+    task = TASKS["direction"]
+    assert wanted(folds, towards, task) == {"0", "1"}
+    assert wanted(folds, {"0": towards["0"], "1": -towards["1"]}, task) == {"0", "1"}
+    assert wanted(folds, {"0": -towards["0"], "1": towards["1"]}, task) == set()
+    assert wanted(folds, {"0": -towards["0"], "1": 9 * towards["1"]}, task) == {"1"}
