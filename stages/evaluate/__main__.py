@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from stages.common.calendar import known_until, read_releases
 from stages.common.outputs import fresh_folder, write_text
 from stages.common.settings import read_settings
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
@@ -46,7 +47,7 @@ def main(params: Params) -> None:
             save(picture, folder / f"{plot}.png")
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
     write_table("results/by_time.parquet", found.by_time)
-    subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))))
+    subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))), known_until(read_releases()))
     write_text("results/report.html", page(subject, verdict, metrics, found.tables, images))
     write_text("results/metrics.json", as_json(metrics))
     remember(metrics["test"], found.by_time, found.test, settings)

@@ -41,20 +41,31 @@ def market_of(settings: Settings) -> str:
     return str(words.get(source, f"candles from {source}" if source else ""))
 
 
-def facts(test: pd.DataFrame, settings: Settings, defaults: Settings) -> dict[str, str]:
-    """What whoever is sent a report must know of it: question, market, candles, test rows, settings."""
+def facts(
+    test: pd.DataFrame, settings: Settings, defaults: Settings, releases_known_until: pd.Timestamp
+) -> dict[str, str]:
+    """What whoever is sent a report must know of it: question, market, candles, test rows, settings.
+
+    And that releases count no more, where the test goes on beyond the day up to which they are known.
+    """
     source, symbols, timeframe, start, end = (
         settings[f"fetch.{name}"] for name in ("source", "symbols", "timeframe", "start", "end")
     )
     of_source = [key for key in settings if key.startswith(f"fetch.{source}.")]
     changed = [key for key in settings if settings[key] != defaults.get(key)]
-    first, last = (f"{time:%Y-%m-%d}" for time in (test["close_time"].min(), test["close_time"].max()))
+    first, last = test["close_time"].min(), test["close_time"].max()
+    ends = settings["featurize.events"] == "us_releases" and releases_known_until < last
     return {
         "question": f"{settings['task']}, {settings['label.horizon']} bars ahead",
         "market": f"{market_of(settings)} ({listed(of_source, settings)})",
         "symbols": ", ".join(symbols),
         "candles": f"{timeframe}, {start} to {end} (exclusive)",
-        "test": f"{len(test):,} rows, {first} to {last}",
+        "test": f"{len(test):,} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
+        **(
+            {"releases": f"known up to {releases_known_until:%Y-%m-%d}; no later one counts"}
+            if ends
+            else {}
+        ),
         "settings that differ from the default": listed(changed, settings) or "none",
     }
 

@@ -11,6 +11,7 @@ from stages.evaluate.subject import Settings, facts, flat, market_of, settings_o
 ROOT = Path(__file__).parents[2]
 DEFAULTS = ROOT / "stages/evaluate/defaults.yaml"
 TEST = pd.DataFrame({"close_time": pd.to_datetime(["2024-03-01", "2022-01-03", "2023-01-01"], utc=True)})
+KNOWN = pd.Timestamp("2027-12-03", tz="UTC")
 
 
 def settings_with(**changes: Any) -> Settings:
@@ -75,7 +76,7 @@ def test_a_market_has_its_words(settings, market):
 
 def test_a_subject_says_what_was_asked_of_what():
     """A page that is passed on must say by itself that no price of it was ever paid."""
-    assert facts(TEST, settings_with(), flat(read_settings(str(DEFAULTS)))) == {
+    assert facts(TEST, settings_with(), flat(read_settings(str(DEFAULTS))), KNOWN) == {
         "question": "direction, 14 bars ahead",
         "market": "a simulated market "
         "(fetch.simulated.seed=1, fetch.simulated.drift_signal=0.0, fetch.simulated.volatility_memory=1.0)",
@@ -92,10 +93,20 @@ def test_a_subject_says_which_settings_are_not_the_default():
         task="volatility", source="exchange", symbols=["BTC/USDT", "ETH/USDT"], direction={"up_atr": 9.0}
     )
 
-    found = facts(TEST, settings, flat(read_settings(str(DEFAULTS))))
+    found = facts(TEST, settings, flat(read_settings(str(DEFAULTS))), KNOWN)
 
     assert found["market"] == "binance (fetch.exchange.name=binance)"
     assert found["symbols"] == "BTC/USDT, ETH/USDT"
     assert found["settings that differ from the default"] == (
         "task=volatility, fetch.source=exchange, fetch.symbols=[BTC/USDT, ETH/USDT]"
     )
+
+
+def test_a_subject_says_where_the_calendar_ends():
+    """If the test goes on beyond it, and if releases matter at all."""
+    settings, defaults = settings_with(), flat(read_settings(str(DEFAULTS)))
+    short = pd.Timestamp("2024-02-29", tz="UTC")
+
+    found = facts(TEST, settings, defaults, short)
+    assert found["releases"] == "known up to 2024-02-29; no later one counts"
+    assert "releases" not in facts(TEST, settings | {"featurize.events": "none"}, defaults, short)
