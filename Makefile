@@ -17,7 +17,7 @@ INSTALLED := .venv/installed
 # DVC unpickles what lies in its site cache, which by default every user of the machine may write to.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check back compare experiments controls original plots-page lock
+.PHONY: help repro test test-slow verify golden lint check back compare experiments controls original volatility-best plots-page lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,6 +80,15 @@ IMPORTED := $(if $(filter file,$(SOURCE)),--copy-paths data/import/file)
 original: $(READY)  ## the run it grew out of, then volatility on its candles
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-direction $(ORIGINAL)
 	$(IN_VENV) dvc exp run --temp $(IMPORTED) --name original-volatility $(VOLATILITY)
+
+# What docs/experiments.md kept. SET adds settings, or changes these: make volatility-best SET="-S split.folds=16".
+VOLATILITY_BEST := -S task=volatility -S 'featurize.groups=[volume,clock,distance,freed]' \
+  -S split.folds=7 -S split.test_bars=2016 -S train.network=dense -S train.window=1 -S train.dropout=0.3 \
+  -S 'train.error_half_lives=[1,24,168]' -S train.trees=60 -S train.epochs=12 -S train.keep_epoch=last \
+  -S train.refit_epochs=6 -S 'train.seeds=[1,2,3,4,5,6]'
+
+volatility-best: $(READY)  ## the best forecast of volatility that is known here; SET="-S ..." for your candles
+	$(IN_VENV) dvc exp run --name volatility-best $(VOLATILITY_BEST) $(SET)
 
 plots-page: $(READY)  ## write the page on which `dvc plots` draws, .dvc/plots/page.html, anew (with npm, from its registry)
 	@$(IN_VENV) python -m tools.plots_page

@@ -91,6 +91,24 @@ CANARIES = {
         leaky='close_time = candles["open_time"]',
         tests="tests/featurize/test_groups.py",
     ),
+    "a release counts before it is on a schedule": Canary(
+        file="stages/featurize/events.py",
+        sound="np.where(bars <= most, 1 / (1 + bars), 0.0)",
+        leaky="1 / (1 + bars)",
+        tests="tests/featurize/test_events.py",
+    ),
+    "ranges freed by the factors of the end": Canary(
+        file="stages/featurize/freed.py",
+        sound="freed = np.log(floored) - np.log(own)",
+        leaky='freed = np.log(floored / floored.groupby(candles["close_time"].dt.hour).transform("mean"))',
+        tests="tests/featurize/test_freed.py",
+    ),
+    "a distance from an average of both sides": Canary(
+        file="stages/featurize/distance.py",
+        sound="distances(candles, start, [w for w in windows if w > 1]).abs()",
+        leaky="distances(candles[::-1], start[::-1], [w for w in windows if w > 1]).abs()[::-1]",
+        tests="tests/featurize/test_groups.py",
+    ),
     # Labels and folds
     "a split without a purge before val": Canary(
         file="stages/label/folds.py",
@@ -242,6 +260,30 @@ CANARIES = {
         file="stages/train/fitting.py",
         sound='train, val = fold.of("train"), fold.of("val")',
         leaky='train, val = fold.of("train"), fold.of("test").assign(role="val")',
+        tests="tests/train/test_fitting.py",
+    ),
+    "trees fitted on val too": Canary(
+        file="stages/train/trees.py",
+        sound='train = fold.of("train")',
+        leaky='train = fold.rows[fold.rows["role"] != "test"]',
+        tests="tests/train/test_trees.py",
+    ),
+    "a correction that test wants": Canary(
+        file="stages/train/rows.py",
+        sound='val = fold.of("val")\n        y, offset',
+        leaky='val = fold.of("test")\n        y, offset',
+        tests="tests/train/test_rows.py",
+    ),
+    "errors known before their horizon is over": Canary(
+        file="stages/train/errors.py",
+        sound='np.searchsorted(told["close_time"], known - horizon, side="right")',
+        leaky='np.searchsorted(told["close_time"], known, side="right")',
+        tests="tests/train/test_errors.py",
+    ),
+    "a refit that learns the test": Canary(
+        file="stages/train/fitting.py",
+        sound="learn(pd.concat([train, val]))",
+        leaky="learn(fold.rows)",
         tests="tests/train/test_fitting.py",
     ),
     # Evaluation
