@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
@@ -22,6 +22,7 @@ import stages
 from stages.common.cache import VARIABLE
 from stages.common.errors import InputError, run
 from stages.common.task import TASKS
+from stages.featurize.params import Group
 from stages.params import read_params
 from tools import markdown
 from tools.commands import finished, reason
@@ -29,12 +30,13 @@ from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
 
-# Ten weeks of two symbols, with all that the default run has. A bare network has something to learn of both
+# Ten weeks of two symbols, with all that a run may have. A bare network has something to learn of both
 # questions, so that what becomes of it is in the forecasts.
 TINY = {
     "fetch.symbols": ["BTC/USDT", "ETH/USDT"],
     "fetch.end": "2022-03-15",
     "fetch.simulated.drift_signal": 0.5,
+    "featurize.groups": list(get_args(Group)),
     "featurize.windows": [1, 4, 24],
     "split.scheme": "holdout",
     "split.warmup_bars": 200,
@@ -43,7 +45,11 @@ TINY = {
     "train.units": 8,
     "train.window": 12,
     "train.offset": "none",
+    "train.error_half_lives": [24],
+    "train.trees": 10,
     "train.epochs": 3,
+    "train.keep_epoch": "last",
+    "train.refit_epochs": 1,
     "train.learning_rate": 0.01,
     "evaluate.bootstrap": 100,
 }

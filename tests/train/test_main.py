@@ -13,10 +13,12 @@ from stages.common.tables import Tables, read_table, read_tables, write_table
 from stages.common.task import TASKS
 from stages.params import load_params
 from stages.train import __main__ as train
+from stages.train import trees
 from stages.train.fitting import fit
 from stages.train.params import TrainParams
 from stages.train.rows import make_fold, predictions
-from stages.train.stage import labelled_rows
+from stages.train.stage import labelled_rows, with_errors
+from stages.train.trees import fit_trees
 from stages.train.windows import stack_features
 from tests.settings import write_params
 from tests.train.conftest import tiny_params, tiny_rows, tiny_spans, tiny_table
@@ -102,6 +104,38 @@ def test_train_writes_what_others_read(capsys):
     spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
     assert TrainParams(**spec["train"]) == SETTINGS
     assert spec["features"] == ["a", "b", "c"]
+
+
+def test_with_trees_three_voices_are_averaged(monkeypatch):
+    """Baseline, network and trees; what ships with the networks gives the trees' voice again."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")  # in this process, which has smaller leaves
+    monkeypatch.setitem(trees.COMMON, "min_samples_leaf", 20)
+    settings = SETTINGS.model_copy(
+        update={"trees": 40, "error_half_lives": [24], "seeds": [1], "network": "dense"}
+    )
+    write_params({"train": settings.model_dump()})
+    params = load_params()
+    task, features = TASKS["direction"], read_tables("data/features")
+
+    train.main(params)
+
+    names, table = stack_features(list(features.values()))
+    rows = rows_of(features)
+    names, table = with_errors(names, table, features, rows, params)
+    folds = {name: make_fold(name, read_table("data/folds.parquet"), rows, task, settings) for name in "1"}
+    fold = folds["1"]
+    network = fit(fold, 1, table, task, settings).correction
+    expected = predictions(fold, (network + fit_trees(fold, table, task, 40).correction) / 3)
+    assert_frame_equal(
+        read_table("data/predictions.parquet"), expected, check_exact=True, check_dtype=False
+    )
+
+    spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
+    assert spec["features"] == names == ["a", "b", "c", "error_24"]
+    assert spec["kept"] is True
+    live = make_fold("live", read_table("data/folds.parquet"), rows, task, settings)
+    again = trees.corrections(read_table("models/trees.parquet"), table[live.rows["end"].to_numpy()])
+    np.testing.assert_array_equal(again, fit_trees(live, table, task, 40).correction)
 
 
 def test_curves_are_there_as_each_fold_ends():
