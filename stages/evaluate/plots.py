@@ -48,7 +48,7 @@ def legend_above(axes: Axes) -> None:
 
 
 def training(table: pd.DataFrame) -> Figure:
-    """A panel a fold: train and val loss by epoch, and the epoch whose weights were kept."""
+    """A panel a fold: train and val loss by epoch, and the lowest loss of val."""
     folds = list(table.groupby("fold", sort=False))
     n_columns, n_rows = min(len(folds), 5), -(-len(folds) // 5)
     figure = Figure(figsize=(max(5.0, 2.6 * n_columns), 0.6 + 3 * n_rows), layout="constrained")
@@ -58,8 +58,8 @@ def training(table: pd.DataFrame) -> Figure:
     for axes, (fold, curve) in zip(panels.flat, folds, strict=False):
         axes.plot(curve["epoch"], curve["train_loss"], color=ORANGE, marker="o", ms=3, label="train")
         axes.plot(curve["epoch"], curve["val_loss"], color=BLUE, marker="o", ms=3, label="validation")
-        kept = curve[curve["val_loss"] == curve["val_loss"].min()].iloc[:1]
-        axes.plot(kept["epoch"], kept["val_loss"], "o", ms=9, mfc="none", mec=BLACK, label="kept")
+        least = curve[curve["val_loss"] == curve["val_loss"].min()].iloc[:1]
+        axes.plot(least["epoch"], least["val_loss"], "o", ms=9, mfc="none", mec=BLACK, label="lowest")
         tidy(axes, f"fold {fold}" if str(fold).isdigit() else str(fold), "epoch", "")
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.supylabel("loss, lower is better", fontsize=10)
