@@ -51,13 +51,13 @@ def facts(
     source, symbols, timeframe, start, end = (
         settings[f"fetch.{name}"] for name in ("source", "symbols", "timeframe", "start", "end")
     )
-    of_source = [key for key in settings if key.startswith(f"fetch.{source}.")]
+    of_source = listed([key for key in settings if key.startswith(f"fetch.{source}.")], settings)
     changed = [key for key in settings if settings[key] != defaults.get(key)]
     first, last = test["close_time"].min(), test["close_time"].max()
     ends = settings["featurize.events"] == "us_releases" and releases_known_until < last
     return {
         "question": f"{settings['task']}, {settings['label.horizon']} bars ahead",
-        "market": f"{market_of(settings)} ({listed(of_source, settings)})",
+        "market": market_of(settings) + (f" ({of_source})" if of_source else ""),
         "symbols": ", ".join(symbols),
         "candles": f"{timeframe}, {start} to {end} (exclusive)",
         "test": f"{len(test):,} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d}",

@@ -102,6 +102,13 @@ def test_a_subject_says_which_settings_are_not_the_default():
     )
 
 
+def test_a_source_without_settings_has_no_brackets():
+    """Its block in params.yaml is empty."""
+    found = facts(TEST, settings_with(source="vault"), flat(read_settings(str(DEFAULTS))), KNOWN)
+
+    assert found["market"] == "candles from vault"
+
+
 def test_a_subject_says_where_the_calendar_ends():
     """If the test goes on beyond it, and if releases matter at all."""
     settings, defaults = settings_with(), flat(read_settings(str(DEFAULTS)))
