@@ -142,7 +142,7 @@ def test_what_else_an_older_experiment_brought_is_named(project: Project):
 
     assert result.returncode == 0, result.stderr
     note = (
-        "note: these differ from the commit, and stay so: .dvc/config, tools/check.py. "
+        "note: not as in the commit, and left so: .dvc/config, tools/check.py. "
         "`git restore FILE` brings one back (`dvc checkout FILE` what a .dvc file names), then `make back` "
         "the results.\n"
     )

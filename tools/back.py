@@ -55,13 +55,13 @@ def main() -> None:
         restore()
     if own := differing(*(f":(exclude){path}" for path in WRITTEN_BY_DVC)):
         print(
-            f"note: these differ from the commit, and stay so: {own}. `git restore FILE` brings one back "
+            f"note: not as in the commit, and left so: {own}. `git restore FILE` brings one back "
             "(`dvc checkout FILE` what a .dvc file names), then `make back` the results.",
             flush=True,
         )
     show("dvc", "repro")
     if others := differing(*WRITTEN_BY_DVC):
-        print(f"note: {others} differ from the commit, because code or added data does; see `git status`.")
+        print(f"note: not as in the commit, because code or added data isn't: {others}; see `git status`.")
 
 
 def refuse_halfway() -> None:

@@ -201,6 +201,26 @@ def test_a_setting_that_only_an_experiment_has_is_asked_for(repository, monkeypa
         back.main()
 
 
+def test_what_is_not_as_committed_is_named_at_the_end(repository, monkeypatch, capfd):
+    """In words that suit one file as well as two."""
+    for name in ("dvc.lock", "a.py"):
+        (repository / name).write_text("old\n", encoding="utf-8")
+    git("add", ".")
+    commit("code")
+    for name in ("dvc.lock", "a.py"):
+        (repository / name).write_text("new\n", encoding="utf-8")
+    monkeypatch.setattr(back, "restore", lambda: None)
+    monkeypatch.setattr(back, "show", lambda *_: None)
+
+    back.main()
+
+    own, others = capfd.readouterr().out.splitlines()
+    assert own.startswith("note: not as in the commit, and left so: a.py. ")
+    assert others == (
+        "note: not as in the commit, because code or added data isn't: dvc.lock; see `git status`."
+    )
+
+
 def test_an_edit_is_shown_against_the_branch(repository, monkeypatch, capfd):
     """A run that was killed right after its commit has left git on that."""
     (repository / "params.yaml").write_text("seed: 1\n", encoding="utf-8")
