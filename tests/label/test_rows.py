@@ -5,11 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
+from stages.common.errors import InputError
 from stages.common.task import TASKS
 from stages.label.params import SplitParams
 from stages.label.rows import LOST, label_candles
+from stages.params import check_params
 from tests.conftest import random_candles
 from tests.questions import QUESTIONS, SHIPPED, other_settings
+from tests.settings import shipped
+from tools.settings import changed
 
 BAR = pd.Timedelta(hours=1)
 HORIZON = 6
@@ -156,6 +160,34 @@ def test_a_long_gap_costs_another_warm_up(make_candles):
 
     assert row_positions(candles) == rows
     assert label(candles)[1] == {"warm-up": 2 * WARMUP, "horizon": HORIZON, "gap": HORIZON, "flat": 0}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_label_looks_back_over_a_long_gap(make_candles, question):
+    """Also where the horizon is longer than the warm-up, unless the question's own rule refuses that."""
+    task, own = QUESTIONS[question]
+    small = {"featurize.groups": ["returns"], "featurize.windows": [1, 4], "train.window": 1}
+    asked = {"task": task, f"label.{task}": own.model_dump(), "label.horizon": 60, "split.warmup_bars": 20}
+    n_before = 150
+    candles = make_candles(400, missing=range(n_before, n_before + SPLIT.bridge_bars + 1))
+    shocked = candles.copy()
+    shocked.loc[: n_before - 1, PRICES] *= np.where(np.arange(n_before) % 2, 3.0, 0.3)[:, None]
+
+    try:
+        params = check_params(changed(shipped(), small | asked))
+        labels, shocked_labels = (
+            label_candles(market, task, BAR, params.label, params.split)[0] for market in (candles, shocked)
+        )
+    except InputError as refusal:
+        assert "label.horizon" in str(refusal)  # noqa: PT017
+        return
+
+    after, shocked_after = (
+        table[table["close_time"] > candles["open_time"][n_before]].reset_index(drop=True)
+        for table in (labels, shocked_labels)
+    )
+    assert len(after) == len(candles) - n_before - 60 - 20
+    assert_frame_equal(shocked_after, after, check_exact=True)
 
 
 def test_flat_hours_have_no_rows(make_candles):
