@@ -88,7 +88,7 @@ VOLATILITY_BEST := -S task=volatility -S 'featurize.groups=[volume,clock,distanc
   -S train.refit_epochs=6 -S 'train.seeds=[1,2,3,4,5,6]'
 
 volatility-best: $(READY)  ## the best forecast of volatility that is known here; SET="-S ..." for your candles
-	$(IN_VENV) dvc exp run --name volatility-best $(VOLATILITY_BEST) $(SET)
+	$(IN_VENV) dvc exp run $(VOLATILITY_BEST) $(SET)
 
 plots-page: $(READY)  ## write the page on which `dvc plots` draws, .dvc/plots/page.html, anew (with npm, from its registry)
 	@$(IN_VENV) python -m tools.plots_page

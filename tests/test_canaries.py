@@ -93,8 +93,8 @@ CANARIES = {
     ),
     "a release counts before it is on a schedule": Canary(
         file="stages/featurize/events.py",
-        sound="np.where(bars <= most, 1 / (1 + bars), 0.0)",
-        leaky="1 / (1 + bars)",
+        sound="np.where(away <= np.timedelta64(NOTICE), 1 / (1 + away // unit), 0.0)",
+        leaky="np.where(away // unit <= NOTICE // bar, 1 / (1 + away // unit), 0.0)",
         tests="tests/featurize/test_events.py",
     ),
     "ranges freed by the factors of the end": Canary(
@@ -157,6 +157,12 @@ CANARIES = {
         sound="average[rows] / close[rows],",
         leaky="average[rows] / close[rows + 1],",
         tests="tests/label/test_rows.py",
+    ),
+    "a week of ranges that counts before it is over": Canary(
+        file="stages/common/periodicity.py",
+        sound="(known < moment)",
+        leaky="(place + half_week < moment)",
+        tests="tests/common/test_periodicity.py",
     ),
     # Baselines
     "a baseline fitted on labels that are still running": Canary(

@@ -23,7 +23,7 @@ from stages.featurize.stage import featurize
 from stages.fetch.clean import PRICES
 from stages.params import load_params
 
-Tables = tuple[pd.DataFrame, pd.DataFrame | None]  # candles and releases
+Inputs = tuple[pd.DataFrame, pd.DataFrame | None]  # candles and releases
 MakeTable = Callable[[pd.DataFrame, pd.DataFrame | None], pd.DataFrame]
 
 
@@ -85,11 +85,11 @@ def by_time(table: pd.DataFrame) -> pd.DataFrame:
 
 def without_future(
     candles: pd.DataFrame, cut: int, rng: np.random.Generator, releases: pd.DataFrame | None = None
-) -> dict[str, Tables]:
+) -> dict[str, Inputs]:
     """The tables without what wasn't known when candle `cut` opened, and with something else in its place.
 
     Candles from there on are dropped, or others that still are candles; releases that are held more than
-    NOTICE later are dropped, or held some days later yet.
+    NOTICE later are dropped, or held hours to weeks later yet.
     """
     factor, volume_factor = np.exp(rng.standard_normal((2, len(candles) - cut)))
     ahead = candles[cut:].assign(volume=candles["volume"][cut:] * volume_factor)

@@ -20,7 +20,7 @@ MB = 1e6
 # Of a process before it has any rows.
 FETCH, TABLES, FITS, NETWORKS, FIGURES = 210 * MB, 205 * MB, 270 * MB, 950 * MB, 310 * MB
 
-COLUMNS_A_WINDOW = 11  # of features, with all groups
+COLUMNS_A_WINDOW = 15  # of features, with all groups
 MOST_BASELINES = 10  # columns of a task, each the work of one process
 PREDICTED_AT_ONCE = 256  # windows; see stages/train/networks.py
 

@@ -68,10 +68,12 @@ def periodicity(
     effects = effects_of(grid, bar, releases)
     half_week, every = max(1, WEEK // bar) // 2, max(1, REFIT // bar)
     ratio = over_centred_mean(ranges, 2 * half_week + 1)
+    # The bar that ends a row's week, so many rows later: where some are missing, more bars later.
+    known = place[np.minimum(np.arange(len(place)) + half_week, len(place) - 1)]
     own, ahead = np.ones(len(place)), [np.ones(len(place)) for _ in kept]
     for moment in range(every, place[-1] + 1, every):  # in bars since the first one opened
         rows = slice(*np.searchsorted(place, [moment, moment + every]))
-        past = np.isfinite(ratio) & (place + half_week < moment) & (place >= moment - HISTORY // bar)
+        past = np.isfinite(ratio) & (known < moment) & (place >= moment - HISTORY // bar)
         weight = 0.5 ** ((moment - place[past]) / (HALF_LIFE / bar))
         factors = fit(ratio[past], weight, [each._replace(kind=each.kind[place[past]]) for each in effects])
         coming = slice(moment, moment + every + horizon_bars)

@@ -37,15 +37,16 @@ def nearness(now: pd.Series, held: pd.DatetimeIndex, bar: pd.Timedelta) -> tuple
 
     `held`: in order of time. Two arrays of shape (n_bars,).
     """
-    unit, most = np.timedelta64(bar), NOTICE // bar
+    unit = np.timedelta64(bar)
     moments, times = held.to_numpy("datetime64[ms]"), now.to_numpy("datetime64[ms]")
     found = []
     for following, sign in (
         (np.searchsorted(moments, times), 1),
         (np.searchsorted(moments, times) - 1, -1),
     ):
+        near = np.zeros(len(times))
         there = (following >= 0) & (following < len(moments))
-        bars = np.full(len(times), most + 1.0)
-        bars[there] = sign * (moments[following[there]] - times[there]) // unit
-        found.append(np.where(bars <= most, 1 / (1 + bars), 0.0))
+        away = sign * (moments[following[there]] - times[there])
+        near[there] = np.where(away <= np.timedelta64(NOTICE), 1 / (1 + away // unit), 0.0)
+        found.append(near)
     return found[0], found[1]

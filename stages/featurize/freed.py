@@ -23,7 +23,7 @@ def freed_features(
     A bar's true range is freed by the factor of its hour, its weekday, a release or a holiday, as fitted
     before it. freed_w: mean log over each window but the longest; freed_atr_14: of the freed ranges'
     ATR(14); tied_atr_14: of ATR(14) as it is. All at least ln FLOOR. Row t uses bars up to t of its
-    stretch.
+    stretch, and its factor those of all stretches before the fit.
     `releases`: as `read_releases` has them; None where neither they nor holidays matter.
     """
     close = candles["close"].to_numpy(np.float64)

@@ -43,9 +43,10 @@ def make_features(
 ) -> pd.DataFrame:
     """close_time and every column of the groups in `params`, for the rows where all are finite.
 
-    As float32, for the networks use no more digits. Row t uses candles up to t of its stretch alone. Each
-    stretch loses its first `params.lookback_bars` rows. `releases`: as `read_releases` has them; None where
-    neither they nor holidays matter. Raises InputError if no row is left.
+    As float32, for the networks use no more digits. Row t uses candles up to t of its stretch, and `freed`
+    those of stretches before it for its factors. Each stretch loses its first `params.lookback_bars` rows.
+    `releases`: as `read_releases` has them; None where neither they nor holidays matter. Raises InputError
+    if no row is left.
     """
     stretch = stretches(candles["open_time"], bar, bridge_bars)
     length = np.bincount(stretch)

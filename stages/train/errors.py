@@ -21,8 +21,8 @@ def last_errors(
 
     `known`: close_time of the rows of a symbol's feature table. `rows`: the symbol's labelled rows, as
     `label_rows` has them. An error is the task's `residual` of the score that the network corrects, and is
-    known a `horizon` after its row; without `train.offset` that score is nought. Shape (n_rows,
-    n_half_lives); nought before the first error is known.
+    known a `horizon` after its row; without `train.offset` that score is nought. Half-lives count labelled
+    rows, whatever gaps lie between. Shape (n_rows, n_half_lives); nought before the first error is known.
     """
     told = rows[np.isfinite(rows["offset"])]
     residual = pd.Series(task.residual(told["y"].to_numpy(), told["offset"].to_numpy()))

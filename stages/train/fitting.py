@@ -60,7 +60,8 @@ def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: T
 
     `table`: features, (n_rows, n_features). Epoch 0, the initial weights with corrections of nil, stays the
     best if no later one has a lower loss. With `train.keep_epoch` last, the last one is kept, whatever its
-    loss. The same arguments give the same result, in whatever process.
+    loss. Then `train.refit_epochs` more with val's rows, from the kept weights and the optimiser as it is:
+    for the test rows, and for the weights. The same arguments give the same result, in whatever process.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     with without_notes():
@@ -150,9 +151,10 @@ def network_spec(
 ) -> dict[str, Any]:
     """All that it takes, beside weights and trees, to forecast with what was fitted to a fold again.
 
-    score = offset + correction and raw_score = score + shift, where the correction is nil unless `kept`,
-    and offset is the score of the named baseline, or `start` if there is none. The same for every seed, so
-    that any `one` of the fits will do.
+    score = offset + correction and raw_score = score + shift. The correction is nil unless `kept`. It is
+    the seeds' mean; with trees, the sum of that and the trees' over the number of voices. The offset is the
+    score of the named baseline, or `start` if there is none. The same for every seed, so that any `one` of
+    the fits will do.
     """
     bare = params.offset == "none"
     return {

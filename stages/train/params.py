@@ -21,8 +21,8 @@ class TrainParams(Section):
     uniqueness: bool
     batch: int = Field(ge=1, le=65_536)  # in memory at once, window by window
     epochs: int = Field(ge=1, le=10_000)  # far beyond what `patience` allows
-    keep_epoch: Literal["best", "last"]  # best: of val; last: all or nothing, as val says
-    refit_epochs: int = Field(ge=0, le=10_000)  # on train and val, after val has said it
+    keep_epoch: Literal["best", "last"]  # best: of the lowest val loss
+    refit_epochs: int = Field(ge=0, le=10_000)  # on train and val, before the test
     patience: int = Field(ge=1, le=10_000)
     learning_rate: float = Field(ge=1e-8, le=1)  # Adam moves each weight by about that much a batch
     seeds: list[Seed] = Field(min_length=1, max_length=100)  # a network a fold for each

@@ -105,11 +105,20 @@ def predictions(fold: Fold, correction: Floats) -> pd.DataFrame:
 
 
 def wanted(folds: dict[str, Fold], corrections: dict[str, Floats], task: Task) -> set[str]:
-    """The folds that keep their correction: it has saved loss on the val rows of all folds so far.
+    """The folds that keep their correction: it saves loss on the val rows of all folds so far.
 
     `corrections`: of each fold's rows, shape (n,). One fold's val is too short a time to tell a good
-    correction by; those of the folds before it, each corrected by its own, are known by then too.
+    correction by; those of the folds before it, each corrected by its own, are known by then too. Hours in
+    which they overlap count twice.
+
+    Raises InputError where a correction is no number: the network has diverged.
     """
+    for name, correction in corrections.items():
+        if not np.isfinite(correction).all():
+            raise InputError(
+                "train.learning_rate must be low enough for a fit to settle; "
+                f"received corrections that are no numbers in fold {name}."
+            )
     kept, saved = set(), 0.0
     for fold in sorted(folds.values(), key=lambda fold: fold.of("val")["close_time"].min()):
         val = fold.of("val")

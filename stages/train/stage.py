@@ -67,7 +67,8 @@ def train(
             trees[name] = beside
         if name != LIVE:
             as_a_fold_ends(name, mean_curves(of_fold))
-    found = {name: mean_correction(networks[name], trees.get(name)) for name in folds}
+    voices = 3 if settings.offset == "baseline" else 2  # a constant has none
+    found = {name: mean_correction(networks[name], trees.get(name), voices) for name in folds}
     kept = wanted(folds, found, task)
     forecasts = [
         predictions(fold, found[name] if name in kept else np.zeros(len(fold.rows)))
@@ -77,16 +78,16 @@ def train(
     return Trained(pd.concat(forecasts), folds, networks, trees, kept, rows, names)
 
 
-def mean_correction(networks: Sequence[Fitted], trees: Trees | None) -> Floats:
+def mean_correction(networks: Sequence[Fitted], trees: Trees | None, voices: int) -> Floats:
     """The mean of the networks' corrections; shape (n,).
 
-    With trees beside them, the score is the mean of three: the baseline's, the networks', the trees'. Both
-    corrections were fitted to more noise than signal, so that the baseline has a voice of its own. Weights
-    that a short past suggests do worse than equal ones: Stock and Watson (2004), Journal of Forecasting
-    23(6), 405-430.
+    With trees beside them, the score is the mean of `voices`: the networks', the trees' and, of three, the
+    baseline's. Both corrections were fitted to more noise than signal, so that the baseline has a voice of
+    its own. Weights that a short past suggests do worse than equal ones: Stock and Watson (2004), Journal
+    of Forecasting 23(6), 405-430.
     """
     of_networks: Floats = np.mean([network.correction for network in networks], axis=0)
-    return of_networks if trees is None else (of_networks + trees.correction) / 3
+    return of_networks if trees is None else (of_networks + trees.correction) / voices
 
 
 def with_errors(

@@ -1,7 +1,7 @@
 """Gradient boosting beside the network: trees that correct the same baseline, by the same features.
 
 Trees find thresholds and what two features mean together; a network finds slopes. Their errors differ, so
-that the mean of both is better than either. On one thread, so that sums are taken in one order.
+that a mean is better than either. On one thread, so that sums are taken in one order.
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +17,8 @@ from stages.common.arrays import Floats
 from stages.common.task import Task
 from stages.train.rows import Fold
 
-# Chosen on BTC, ETH and SOL in USDT before 2024. Labels overlap, so that a leaf of few rows is one story.
+# Amounts': chosen on BTC, ETH and SOL in USDT before 2024 (docs/experiments.md); classes': as in baseline.
+# Labels overlap, so that a leaf of few rows is one story.
 OF_AMOUNTS: dict[str, Any] = {"loss": "gamma", "learning_rate": 0.05, "max_leaf_nodes": 8}
 OF_CLASSES: dict[str, Any] = {"loss": "squared_error", "learning_rate": 0.02, "max_leaf_nodes": 2}
 COMMON: dict[str, Any] = {"min_samples_leaf": 500, "early_stopping": False, "random_state": 0}

@@ -81,6 +81,18 @@ def test_what_comes_later_changes_no_factor(cut):
         np.testing.assert_array_equal(other.ahead[0][:cut], whole.ahead[0][:cut])
 
 
+@pytest.mark.parametrize("missing", [[632], [640, 641, 642], [700]])
+def test_nor_does_it_where_candles_are_missing_before_a_refit(missing):
+    """The week around a row is a week of rows: with some missing it ends later, and counts from then on."""
+    ranges = made_ranges(24 * 60).drop(index=missing).reset_index(drop=True)
+    whole = found(ranges)
+    refit = int(ranges["open_time"].searchsorted(ranges["open_time"][0] + pd.Timedelta(weeks=4)))
+    for cut in (refit, refit + 1, refit + 3):
+        changed = ranges.assign(range=ranges["range"].where(ranges.index < cut, 9.0))
+        for other in (found(ranges[:cut]), found(changed)):
+            np.testing.assert_array_equal(other.own[:cut], whole.own[:cut])
+
+
 def test_a_release_counts_from_a_week_before():
     """One that is further ahead than its notice changes nothing, though it lies within the horizon."""
     ranges, releases = made_ranges(24 * 120), weekly_releases(17)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
+from stages.common.bars import stretches
 from stages.featurize.freed import freed_features
 
 HOUR = pd.Timedelta(hours=1)
@@ -53,3 +54,24 @@ def test_a_quiet_bar_is_bounded(make_candles):
     candles = make_candles(400)
     candles.loc[300, ["open", "high", "low", "close"]] = candles.loc[299, "close"]
     assert freed_of(candles)["freed_1"][300] == np.log(0.01)
+
+
+def test_rows_ignore_candles_to_come_over_gaps(make_candles):
+    """Nor where some are missing before a refit, so that half a week of rows is more than half a week."""
+    candles = make_candles(
+        24 * 80, missing=[24 * 28 - 40, 24 * 28 - 39, *range(24 * 56 - 60, 24 * 56 - 50)]
+    )
+    start = stretches(candles["open_time"], HOUR, bridge_bars=3)
+    first = np.searchsorted(start, start)
+
+    def freed(market: pd.DataFrame) -> pd.DataFrame:
+        timed = market.assign(close_time=market["open_time"] + HOUR)
+        return freed_features(timed, first[: len(market)], WINDOWS, bar=HOUR, releases=None)
+
+    whole = freed(candles)
+    for moment in (24 * 28, 24 * 28 + 1, 24 * 56, 24 * 56 + 3):
+        cut = int(candles["open_time"].searchsorted(candles["open_time"][0] + moment * HOUR))
+        shocked = candles.copy()
+        shocked.loc[cut:, ["high", "close"]] *= 1.5
+        for changed in (candles[:cut], shocked):
+            assert_frame_equal(freed(changed)[:cut], whole[:cut], check_exact=True)

@@ -11,16 +11,17 @@ from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.errors import InputError
 from stages.common.tables import Tables, read_table, read_tables, write_table
 from stages.common.task import TASKS
-from stages.params import load_params
+from stages.params import check_params, load_params
 from stages.train import __main__ as train
 from stages.train import trees
+from stages.train.errors import last_errors
 from stages.train.fitting import fit
 from stages.train.params import TrainParams
 from stages.train.rows import make_fold, predictions
 from stages.train.stage import labelled_rows, with_errors
 from stages.train.trees import fit_trees
 from stages.train.windows import stack_features
-from tests.settings import write_params
+from tests.settings import shipped, write_params
 from tests.train.conftest import tiny_params, tiny_rows, tiny_spans, tiny_table
 
 # Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
@@ -136,6 +137,41 @@ def test_with_trees_three_voices_are_averaged(monkeypatch):
     live = make_fold("live", read_table("data/folds.parquet"), rows, task, settings)
     again = trees.corrections(read_table("models/trees.parquet"), table[live.rows["end"].to_numpy()])
     np.testing.assert_array_equal(again, fit_trees(live, table, task, 40).correction)
+
+
+def test_where_val_wants_nothing_the_baseline_stays(capsys):
+    """Bit for bit, and it is said: in the log, and for whoever builds the networks again."""
+    write_params({"train": SETTINGS.model_dump() | {"keep_epoch": "last", "class_weights": "none"}})
+    spans = read_table("data/folds.parquet")
+    first, last = spans.loc[spans["role"] == "val", ["first", "last"]].iloc[0]
+    for symbol in SYMBOLS:
+        labels = read_table(f"data/labels/{symbol}.parquet")
+        labels["y"] = (~labels["close_time"].between(first, last)).astype(float)
+        write_table(f"data/labels/{symbol}.parquet", labels)
+
+    train.main(load_params())
+
+    predictions = read_table("data/predictions.parquet")
+    assert (predictions["score"] == TASKS["direction"].link(np.full(1, 0.25))[0]).all()
+    assert json.loads(Path("models/spec.json").read_text(encoding="utf-8"))["kept"] is False
+    assert "none kept, for it saved nothing on val so far: 1, live" in capsys.readouterr().out
+
+
+def test_errors_are_each_symbols_own(rows):
+    """They stand beside the features of the symbol whose baseline erred, in the features' order."""
+    params = check_params(
+        shipped() | {"train": SETTINGS.model_copy(update={"error_half_lives": [2]}).model_dump()}
+    )
+    features = {name: rows[["close_time"]].assign(a=1.0) for name in ("ETH-USDT", "BTC-USDT")}
+    labelled = pd.concat([rows.assign(symbol="BTC-USDT"), rows.assign(symbol="ETH-USDT", y=1 - rows["y"])])
+    table = np.ones((800, 1), np.float32)
+    names, wider = with_errors(["a"], table, features, labelled, params)
+    assert names == ["a", "error_2"]
+    horizon = pd.Timedelta(hours=params.label.horizon)
+    for first, symbol in ((0, "ETH-USDT"), (400, "BTC-USDT")):
+        own = labelled[labelled["symbol"] == symbol]
+        expected = last_errors(own["close_time"], own, TASKS["direction"], horizon, [2])
+        np.testing.assert_array_equal(wider[first : first + 400, 1:], expected)
 
 
 def test_curves_are_there_as_each_fold_ends():

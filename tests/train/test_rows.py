@@ -191,3 +191,12 @@ def test_what_earlier_folds_saved_counts(rows, spans, make_params):
     assert wanted(folds, {"0": towards["0"], "1": -towards["1"]}, task) == {"0", "1"}
     assert wanted(folds, {"0": -towards["0"], "1": towards["1"]}, task) == set()
     assert wanted(folds, {"0": -towards["0"], "1": 9 * towards["1"]}, task) == {"1"}
+
+
+def test_a_diverged_network_is_refused(rows, spans, make_params):
+    """Or it would be dropped, and all folds after it, without a word."""
+    folds = folds_of(rows, spans, make_params())
+    corrections = {name: np.full(len(fold.rows), 0.1) for name, fold in folds.items()}
+    corrections["0"][3] = np.nan
+    with pytest.raises(InputError, match=r"^train.learning_rate .* no numbers in fold 0\.$"):
+        wanted(folds, corrections, TASKS["direction"])
