@@ -94,4 +94,7 @@ AMOUNT = Task(  # of anything above 0
     offset="har_hour_of_week",
     classes=False,
 )
-TASKS = {"direction": DIRECTION, "volatility": replace(AMOUNT, offset="har_x")}
+TASKS = {
+    "direction": DIRECTION,
+    "volatility": replace(AMOUNT, offset="har_x"),
+}

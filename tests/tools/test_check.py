@@ -6,13 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
 from stages.common.errors import InputError
 from stages.common.task import TASKS
+from stages.fetch.params import FetchParams
 from tests.settings import write_params
 from tools.check import HOPELESS, check_memory, main
+
+SOURCES = get_args(FetchParams.model_fields["source"].annotation)
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +48,7 @@ def test_the_committed_parameters_pass(tmp_path):
     ("key", "value", "words"),
     [
         ("task", "directoin", ["task", ", ".join(TASKS), "'directoin'"]),
-        ("fetch.source", "exchagne", ["fetch.source", "'simulated', 'exchange' or 'file'", "'exchagne'"]),
+        ("fetch.source", "exchagne", ["fetch.source", *map(repr, SOURCES), "'exchagne'"]),
         ("fetch.end", "2022-03-01", ["fetch.start to fetch.end", "label.horizon", "1416 bars"]),
         ("fetch.end", "9999-12-31T23:59:59-10:00", ["fetch.end", "ISO date", "9999"]),
         ("fetch.timeframe", "9999999999w", ["fetch.timeframe", "9999999999w"]),
