@@ -314,7 +314,8 @@ def test_other_settings_may_change_meanwhile(
 
 def test_without_a_pipeline_nothing_is_noted(running: Params):
     """A stage can be run by hand where there is no DVC."""
-    assert noted("train", running.model_dump()) == ["task", "fetch.timeframe", "label.horizon", "split.bridge_bars", "train"]
+    listed = ["task", "fetch.timeframe", "label.horizon", "split.bridge_bars", "train"]
+    assert noted("train", running.model_dump()) == listed
     Path("dvc.yaml").unlink()
 
     assert noted("train", running.model_dump()) == []
