@@ -1,4 +1,4 @@
-"""Fit a network to one fold, and keep the weights that suit its val rows best."""
+"""Fit a network to one fold, and keep the weights of the epoch that `train.keep_epoch` asks for."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

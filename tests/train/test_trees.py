@@ -24,7 +24,7 @@ def small_leaves(monkeypatch):
 
 @pytest.mark.parametrize("loss", ["gamma", "squared_error"])
 def test_the_table_of_nodes_says_what_the_model_says(loss):
-    """To the last bit, of rows that it has seen and of others, features in float32."""
+    """But for rounding, of rows that it has seen and of others, features in float32."""
     rng = np.random.default_rng(1)
     X = rng.standard_normal((3000, 4)).astype(np.float32)
     y = np.exp(X[:, 0] * X[:, 1] + 0.1 * rng.standard_normal(3000))
