@@ -16,7 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from stages.common.arrays import Ints
-from stages.common.calendar import NOTICE, read_releases
+from stages.common.calendar import NOTICE, releases_of
 from stages.common.errors import InputError, run
 from stages.common.tables import read_tables
 from stages.featurize.stage import featurize
@@ -160,7 +160,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Check the features of data/candles. Raises InputError with a line a column that looks ahead."""
     given, params, lines = arguments(), load_params(), list[str]()
-    releases = read_releases() if params.featurize.events == "us_releases" else None
+    releases = releases_of(params.featurize.events)
 
     def make_table(candles: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
         return featurize({"candles": candles}, known, params)["candles"]

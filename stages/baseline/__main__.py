@@ -1,7 +1,7 @@
 """baseline: reads data/candles, data/labels and the calendar, writes data/baselines."""
 
 from stages.baseline.stage import baseline
-from stages.common.calendar import known_until, read_releases
+from stages.common.calendar import known_until, releases_of
 from stages.common.tables import read_tables, write_tables
 from stages.params import Params
 from stages.runner import run_stage
@@ -10,7 +10,7 @@ from stages.runner import run_stage
 def main(params: Params) -> None:
     """Write a table a symbol."""
     candles = read_tables("data/candles")
-    releases = read_releases() if params.featurize.events == "us_releases" else None
+    releases = releases_of(params.featurize.events)
     tables = baseline(candles, read_tables("data/labels", candles), releases, params)
     write_tables("data/baselines", tables)
     n_rows = sum(map(len, tables.values()))

@@ -57,6 +57,11 @@ def read_releases(path: Path = RELEASES) -> pd.DataFrame:
     return releases.sort_values(["time", "event"], ignore_index=True)
 
 
+def releases_of(events: str) -> pd.DataFrame | None:
+    """The releases that `featurize.events` names; None where neither they nor holidays matter."""
+    return read_releases() if events == "us_releases" else None
+
+
 def known_until(releases: pd.DataFrame) -> pd.Timestamp:
     """The last moment up to which the table has every kind of release."""
     return releases.groupby("event")["time"].max().min()

@@ -1,6 +1,6 @@
 """featurize: reads data/candles and the calendar, writes data/features."""
 
-from stages.common.calendar import read_releases
+from stages.common.calendar import releases_of
 from stages.common.tables import read_tables, write_tables
 from stages.featurize.stage import featurize
 from stages.params import Params
@@ -10,7 +10,7 @@ from stages.runner import run_stage
 def main(params: Params) -> None:
     """Write a table a symbol."""
     candles = read_tables("data/candles")
-    releases = read_releases() if params.featurize.events == "us_releases" else None
+    releases = releases_of(params.featurize.events)
     features = featurize(candles, releases, params)
     write_tables("data/features", features)
     n_candles, n_rows = (sum(map(len, tables.values())) for tables in (candles, features))
