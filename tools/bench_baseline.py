@@ -12,8 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.baseline.rows import make_rows
-from stages.baseline.stage import baseline, forecasters
+from stages.baseline.stage import baseline, forecasters, rows_of
 from stages.common.errors import run
 from stages.common.task import TASKS
 from stages.label.rows import label_candles
@@ -37,14 +36,7 @@ def seconds(work: Callable[[], Any]) -> float:
 def time_task(candles: pd.DataFrame, params: Params) -> dict[str, float]:
     """Seconds of each of a task's columns alone, and of all TOGETHER, starting of processes included."""
     labels, _ = label_candles(candles, params.task, BAR, params.label, params.split)
-    rows = make_rows(
-        candles,
-        labels,
-        None,
-        BAR,
-        bridge_bars=params.split.bridge_bars,
-        horizon_bars=params.label.horizon,
-    )
+    rows = rows_of(candles, labels, None, params)
     settings = params.label.of(params.task).model_dump()
     times = {
         name: seconds(partial(forecaster, rows, params.baseline))

@@ -32,18 +32,7 @@ def baseline(
     uses candles up to t, and labels that had ended by its close. Raises InputError where there never were
     enough rows for every baseline's first fit.
     """
-    bar, bridge_bars = bar_length(params.fetch.timeframe), params.split.bridge_bars
-    rows = {
-        symbol: make_rows(
-            candles[symbol],
-            labels[symbol],
-            releases,
-            bar,
-            bridge_bars=bridge_bars,
-            horizon_bars=params.label.horizon,
-        )
-        for symbol in candles
-    }
+    rows = {symbol: rows_of(candles[symbol], labels[symbol], releases, params) for symbol in candles}
     made = forecasters(params.task, params.label.of(params.task).model_dump())
     names = [name for name in made if name not in skip]
     # The last columns take longest: they come first, so that no core waits for one at the end.
@@ -58,6 +47,15 @@ def baseline(
         tables[symbol] = every_candle[of_symbol["label_end"].notna()].reset_index(drop=True)
         check_fitted(symbol, tables[symbol], params.baseline)
     return tables
+
+
+def rows_of(
+    candles: pd.DataFrame, labels: pd.DataFrame, releases: pd.DataFrame | None, params: Params
+) -> pd.DataFrame:
+    """What the baselines of one symbol look at, as `make_rows` has it."""
+    bar, bridge_bars = bar_length(params.fetch.timeframe), params.split.bridge_bars
+    horizon_bars = params.label.horizon
+    return make_rows(candles, labels, releases, bar, bridge_bars=bridge_bars, horizon_bars=horizon_bars)
 
 
 def forecasters(task: str, settings: Mapping[str, Any]) -> dict[str, Forecaster]:

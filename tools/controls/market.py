@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from stages.baseline.rows import make_rows
-from stages.baseline.stage import baseline
+from stages.baseline.stage import baseline, rows_of
 from stages.common.bars import bar_length
 from stages.common.tables import Tables
 from stages.featurize.stage import featurize
@@ -107,7 +106,6 @@ def make_study(market: Market, params: Params, candles: pd.DataFrame, features: 
     """What label and baseline make of the candles."""
     labels, folds, _ = label({SYMBOL: candles}, params)
     baselines = baseline({SYMBOL: candles}, labels, None, params, skip=SLOW)
-    bridge_bars, horizon = params.split.bridge_bars, params.label.horizon
-    rows = make_rows(candles, labels[SYMBOL], None, BAR, bridge_bars=bridge_bars, horizon_bars=horizon)
+    rows = rows_of(candles, labels[SYMBOL], None, params)
     folds = folds[folds["fold"] != "live"]
     return Study(market, params, candles, features, labels, folds, rows, baselines)
