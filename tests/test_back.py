@@ -157,7 +157,7 @@ def test_a_stage_that_still_runs_is_named(shared: tuple[Project, dict[str, bytes
     project, _ = shared
     before = outputs(project)
     with (project.folder / ".cache/locks/stages.train").open("w") as file:
-        lock(file)
+        assert lock(file)
         result = project.try_run("python", "-m", "tools.back")
 
     assert result.returncode == 1

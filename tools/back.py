@@ -76,13 +76,11 @@ def refuse_halfway() -> None:
 
 def keep_still(locks: ExitStack, path: Path) -> None:
     """Raise InputError where a stage still runs: it would write over what is brought back."""
-    try:
-        lock(locks.enter_context(path.open("a")))
-    except (BlockingIOError, PermissionError):  # as Unix and Windows say it
+    if not lock(locks.enter_context(path.open("a"))):
         raise InputError(
             f"no stage may run while all is brought back; received {path.name}, which does: wait until "
             f"`python -m {path.name}` has ended, or end it."
-        ) from None
+        )
 
 
 def branch_left() -> str | None:

@@ -17,16 +17,20 @@ LOCKS = Path(".cache/locks")  # of the folder that a stage runs in, which may be
 
 if sys.platform == "win32":
     import msvcrt
-
-    def lock(file: IO[str]) -> None:
-        """Lock an open file until it is closed or its process ends. Raises OSError if another has it."""
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def lock(file: IO[str]) -> None:
-        """Lock an open file until it is closed or its process ends. Raises OSError if another has it."""
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+def lock(file: IO[str]) -> bool:
+    """Lock an open file until it is closed or its process ends; False if another has it."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # as Unix and Windows say it
+        return False
+    return True
 
 
 def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
@@ -40,13 +44,11 @@ def alone(module: str, main: Callable[[], None]) -> Callable[[], None]:
     def locked() -> None:
         LOCKS.mkdir(parents=True, exist_ok=True)
         with (LOCKS / module).open("a") as file:
-            try:
-                lock(file)
-            except (BlockingIOError, PermissionError):  # as Unix and Windows say it
+            if not lock(file):
                 raise InputError(
                     f"{module} must run once at a time in a folder; received a second run: "
                     f"wait until the first `python -m {module}` has ended, or end it."
-                ) from None
+                )
             main()
 
     return locked

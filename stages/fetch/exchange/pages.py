@@ -51,13 +51,8 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as file:
-        while True:
-            try:
-                lock(file)
-            except (BlockingIOError, PermissionError):  # as Unix and Windows say it
-                time.sleep(0.2)
-            else:
-                break
+        while not lock(file):
+            time.sleep(0.2)
         yield
 
 
