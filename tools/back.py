@@ -7,17 +7,15 @@ stays as it is; what isn't as committed is named.
 
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from typing import Any
 
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
-from stages.common.settings import UNREADABLE
 from stages.params import make_git_look
 from tools.commands import finished, need, output_of
+from tools.workspace import WORKSPACE, values_at
 
 PARAMS = "params.yaml"
 WRITTEN_BY_DVC = [PARAMS, "dvc.lock", "results"]
@@ -158,8 +156,7 @@ def what_is_lost(goal: str) -> str:
         return f"This edit of {PARAMS} isn't the last state of any branch, tag or experiment."
     if is_held([goal, *(ref for ref in kept if not ref.startswith(EXPERIMENTS))]):
         return ""
-    there = finished("git", "show", f"{goal}:{PARAMS}").stdout
-    if names_of(there) == names_of(Path(PARAMS).read_text(encoding="utf-8")):
+    if names_of(values_at(goal, PARAMS)) == names_of(values_at(WORKSPACE, PARAMS)):
         return ""
     return f"This edit adds or drops settings of {PARAMS}, and no branch or tag ends with it."
 
@@ -171,16 +168,11 @@ def is_held(names: list[str]) -> bool:
     return output_of("git", "hash-object", PARAMS).strip() in held
 
 
-def names_of(text: str) -> set[str]:
+def names_of(values: Any, block: str = "") -> set[str]:
     """The blocks and settings of a params.yaml, by dotted key; empty blocks count, too."""
-    found, todo = set(), []
-    with suppress(YAMLError, *UNREADABLE):  # what is no YAML has no settings
-        todo.append(("", YAML(typ="safe").load(text)))
-    while todo:
-        block, values = todo.pop()
-        if isinstance(values, dict):
-            found |= {f"{block}{key}" for key in values}
-            todo += [(f"{block}{key}.", value) for key, value in values.items()]
+    found = set()
+    for key, value in values.items() if isinstance(values, dict) else ():
+        found |= {f"{block}{key}"} | names_of(value, f"{block}{key}.")
     return found
 
 
