@@ -64,30 +64,22 @@ def nodes_of(model: HistGradientBoostingRegressor) -> pd.DataFrame:
     of this table. A leaf's are -1, and its `value` is added to the correction. The first row is a tree
     without a split: what the model starts from.
     """
-    parts = [
-        pd.DataFrame({"feature": [-1], "threshold": [0.0], "left": [-1], "right": [-1]}).assign(
-            value=model._baseline_prediction.item(), tree=0
-        )
-    ]
-    n_above = 1
-    for number, (predictor,) in enumerate(model._predictors, start=1):
-        nodes = predictor.nodes
-        leaf = nodes["is_leaf"] == 1
-        parts.append(
-            pd.DataFrame(
-                {
-                    "feature": np.where(leaf, -1, nodes["feature_idx"]),
-                    "threshold": np.where(leaf, 0.0, nodes["num_threshold"]),
-                    "left": np.where(leaf, -1, n_above + nodes["left"].astype(np.int64)),
-                    "right": np.where(leaf, -1, n_above + nodes["right"].astype(np.int64)),
-                    "value": np.where(leaf, nodes["value"], 0.0),
-                    "tree": number,
-                }
-            )
-        )
-        n_above += len(nodes)
-    columns = ["tree", "feature", "threshold", "left", "right", "value"]
-    return pd.concat(parts, ignore_index=True)[columns]
+    trees = [predictor.nodes for (predictor,) in model._predictors]
+    start = np.zeros(1, trees[0].dtype)
+    start["is_leaf"], start["value"] = 1, model._baseline_prediction.item()
+    sizes = np.array([1, *map(len, trees)])
+    nodes, n_above = np.concatenate([start, *trees]), np.repeat(np.cumsum(sizes) - sizes, sizes)
+    leaf = nodes["is_leaf"] == 1
+    return pd.DataFrame(
+        {
+            "tree": np.repeat(np.arange(len(sizes)), sizes),
+            "feature": np.where(leaf, -1, nodes["feature_idx"]),
+            "threshold": np.where(leaf, 0.0, nodes["num_threshold"]),
+            "left": np.where(leaf, -1, n_above + nodes["left"]),
+            "right": np.where(leaf, -1, n_above + nodes["right"]),
+            "value": np.where(leaf, nodes["value"], 0.0),
+        }
+    )
 
 
 def corrections(nodes: pd.DataFrame, rows: NDArray[np.float32]) -> Floats:
