@@ -203,7 +203,7 @@ CANARIES = {
     ),
     "a release that nobody had announced": Canary(
         file="stages/common/calendar.py",
-        sound='[found["scheduled"] == "true"]',
+        sound='[scheduled == "true"]',
         leaky="",
         tests="tests/common/test_calendar.py",
     ),

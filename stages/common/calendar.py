@@ -14,11 +14,6 @@ from stages.common.errors import InputError, printable, shown
 
 RELEASES = Path(__file__).with_name("us_releases.csv")
 EVENTS = ("cpi", "fomc", "payrolls")
-RULES = {
-    "event": f"must be one of {', '.join(EVENTS)}",
-    "time": "must be a date, as 2024-01-31, and a time, as 08:30",
-    "scheduled": "must be true or false",
-}
 NEW_YORK = "America/New_York"
 NOTICE = pd.Timedelta(days=7)  # each release counts from so long before: it was on a schedule by then
 
@@ -34,26 +29,22 @@ def read_releases(path: Path = RELEASES) -> pd.DataFrame:
         when = table["date"] + " " + table["time_new_york"]
         clock = pd.to_datetime(when, format="%Y-%m-%d %H:%M", errors="coerce")
         time = clock.dt.tz_localize(NEW_YORK, ambiguous="NaT", nonexistent="NaT")
-        found = {"event": table["event"], "time": when, "scheduled": table["scheduled"]}
+        event, scheduled = table["event"], table["scheduled"]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path.name} must have the columns date, time_new_york, event and scheduled; "
             f"received {printable(str(error))}."
         ) from None
-    sound = {
-        "event": found["event"].isin(EVENTS),
-        "time": time.notna(),
-        "scheduled": found["scheduled"].isin(["true", "false"]),
-    }
-    for name, rows in sound.items():
-        if not rows.all():
-            first = int(np.argmin(rows))
-            raise InputError(
-                f"{path.name}, line {first + 2}: {name} {RULES[name]}; "
-                f"received {shown(found[name][first])}."
-            )
+    for values, sound, rule in (
+        (event, event.isin(EVENTS), f"event must be one of {', '.join(EVENTS)}"),
+        (when, time.notna(), "time must be a date, as 2024-01-31, and a time, as 08:30"),
+        (scheduled, scheduled.isin(["true", "false"]), "scheduled must be true or false"),
+    ):
+        if not sound.all():
+            first = int(np.argmin(sound))
+            raise InputError(f"{path.name}, line {first + 2}: {rule}; received {shown(values[first])}.")
     utc = time.dt.tz_convert("UTC").astype("datetime64[ms, UTC]")
-    releases = pd.DataFrame({"event": found["event"], "time": utc})[found["scheduled"] == "true"]
+    releases = pd.DataFrame({"event": event, "time": utc})[scheduled == "true"]
     return releases.sort_values(["time", "event"], ignore_index=True)
 
 
