@@ -173,8 +173,8 @@ CANARIES = {
     ),
     "a baseline's level from all rows": Canary(
         file="stages/baseline/refit.py",
-        sound="bias = np.mean(y[past] / np.exp(line.at(X[past], hour[past])))",
-        leaky="bias = np.nanmean(y / np.exp(line.at(X, hour)))",
+        sound="ratio = y[past] / np.exp(line.at(X[past], hour[past]))",
+        leaky="ratio = pd.Series(y / np.exp(line.at(X, hour))).dropna()",
         tests="tests/baseline/test_refit.py",
     ),
     "a baseline that looks at centred ranges": Canary(

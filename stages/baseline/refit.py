@@ -1,6 +1,7 @@
 """When the classical forecasts are refit, and on which rows: only on those whose answer was known."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,11 +44,13 @@ def log_forecasts(
     *,
     target: str = "y",
     ended: str = "label_end",
+    over: Callable[[Floats, Ints, slice], Any] = lambda ratio, _past, _ahead: np.mean(ratio),
 ) -> Floats:
     """Forecasts of `target`, known from `ended`, by a fit in logs on `columns`; shape (n_rows,).
 
     A forecast in logs aims at a median, so it is multiplied by its window's mean of y/f: QLIKE wants a
-    mean. NaN before the first fit, and where a regressor is.
+    mean. Or by what `over` makes of these ratios, of the past rows, for the rows ahead. NaN before the
+    first fit, and where a regressor is.
     """
     # Row by row in memory, so that a row's sum is taken in the same order however many rows there are.
     X = np.ascontiguousarray(rows[columns])
@@ -55,8 +58,8 @@ def log_forecasts(
     forecast = np.full(len(rows), np.nan)
     for past, ahead in refits(rows["close_time"], rows[ended], usable(rows, target), params):
         line = fit(X[past], np.log(y[past]), hour[past])
-        bias = np.mean(y[past] / np.exp(line.at(X[past], hour[past])))
-        forecast[ahead] = bias * np.exp(line.at(X[ahead], hour[ahead]))
+        ratio = y[past] / np.exp(line.at(X[past], hour[past]))
+        forecast[ahead] = over(ratio, past, ahead) * np.exp(line.at(X[ahead], hour[ahead]))
     return forecast
 
 

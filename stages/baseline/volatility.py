@@ -16,7 +16,7 @@ from stages.baseline.question import Question
 from stages.baseline.refit import Forecaster, log_forecasts, refits, scaled
 from stages.baseline.regression import decayed_ridge, ols, ridge_by_hour
 from stages.baseline.rows import FLOOR, KEPT, RANGES, RETURNS, SPANS, usable
-from stages.common.arrays import Floats
+from stages.common.arrays import Floats, Ints
 from stages.common.distance import AVERAGES
 
 FREED = [f"freed_{span}" for span in SPANS] + ["freed_atr"]
@@ -173,15 +173,12 @@ def boosting(rows: pd.DataFrame, params: BaselineParams) -> Floats:
 
     Trees alone lose to the line that they start from: they are slow to find a slope, and 168 hours.
     """
-    X, ranges = tree_columns(rows, UP_TO_A_DAY), np.ascontiguousarray(rows[RANGES])
-    hour, y = rows["hour_of_week"].to_numpy(), rows["y"].to_numpy()
-    forecast = np.full(len(rows), np.nan)
-    for past, ahead in refits(rows["close_time"], rows["label_end"], usable(rows, "y"), params.slow()):
-        line = ridge_by_hour(ranges[past], np.log(y[past]), hour[past])
-        ratio = y[past] / np.exp(line.at(ranges[past], hour[past]))
-        better = boosted_ratio(X[past], ratio, X[ahead])
-        forecast[ahead] = better * np.exp(line.at(ranges[ahead], hour[ahead]))
-    return forecast
+    X = tree_columns(rows, UP_TO_A_DAY)
+
+    def over(ratio: Floats, past: Ints, ahead: slice) -> Floats:
+        return boosted_ratio(X[past], ratio, X[ahead])
+
+    return log_forecasts(rows, params.slow(), ridge_by_hour, RANGES, over=over)
 
 
 BASELINES: dict[str, Forecaster] = {
