@@ -33,7 +33,7 @@ def make_rows(
     """What is known at the close of each candle, then what came after it, where it has a label.
 
     Known at t: close_time; stretch; `log_return` of bar t; `atr`, ATR(14) over close; the columns of
-    RANGES and RETURNS, those of `freed_ranges` and `distances` (NaN where the stretch is too young);
+    RANGES and RETURNS, those of `freed_ranges`, sizes of `distances` (NaN where the stretch is too young);
     `hour_of_week` (0 to 167); `horizon_bars`, the same in every row. `releases`: None where none matters.
 
     Of the future, to be learnt from but not looked at: the columns of ANSWERS, and `atr_ahead`, ATR(t+h)
@@ -56,7 +56,7 @@ def make_rows(
     ranges = log_ranges(candles, stretch)
     bars = known[["stretch"]].assign(open_time=candles["open_time"], log_range=ranges["log_range_1"])
     freed = freed_ranges(bars, releases, bar, horizon_bars)
-    others = [past_returns(candles, stretch), freed, distances(candles, stretch)]
+    others = [past_returns(candles, stretch), freed, distances(candles, stretch).abs()]
     rows = pd.concat([known, ranges, *others], axis=1)
     rows = rows.merge(labels[["close_time", *ANSWERS]], how="left", on="close_time", validate="1:1")
     # No gap interrupts a label's horizon, so h rows later is h bars later.

@@ -93,10 +93,7 @@ def har_x(rows: pd.DataFrame, params: BaselineParams, ahead: str) -> Floats:
     The x are what clock and calendar will do in the bars `ahead`, today's ATR as it is, and how far the
     close is from its averages, whichever way.
     """
-    sizes = rows[DISTANCES].abs()
-    return log_forecasts(
-        rows.assign(**sizes), params, decayed_ridge, [*FREED, ahead, "log_atr", *DISTANCES]
-    )
+    return log_forecasts(rows, params, decayed_ridge, [*FREED, ahead, "log_atr", *DISTANCES])
 
 
 class Garch(NamedTuple):
