@@ -6,6 +6,8 @@ import pandas as pd
 from stages.common.arrays import Floats, Ints
 from stages.common.calendar import EVENTS, NOTICE, is_holiday
 
+LONG_AGO, FAR_AHEAD = np.array([["1900"], ["2200"]], "datetime64[ms]")  # beyond all candles, so never near
+
 
 def event_features(
     candles: pd.DataFrame,
@@ -24,10 +26,8 @@ def event_features(
     now = candles["close_time"]
     columns = {}
     for event in EVENTS:
-        held = (
-            pd.DatetimeIndex([]) if releases is None else releases.loc[releases["event"] == event, "time"]
-        )
-        columns[f"{event}_ahead"], columns[f"{event}_behind"] = nearness(now, pd.DatetimeIndex(held), bar)
+        held = pd.DatetimeIndex([] if releases is None else releases["time"][releases["event"] == event])
+        columns[f"{event}_ahead"], columns[f"{event}_behind"] = nearness(now, held, bar)
     columns["holiday"] = np.zeros(len(now)) if releases is None else is_holiday(now).astype(np.float64)
     return pd.DataFrame(columns)
 
@@ -37,16 +37,11 @@ def nearness(now: pd.Series, held: pd.DatetimeIndex, bar: pd.Timedelta) -> tuple
 
     `held`: in order of time. Two arrays of shape (n_bars,).
     """
-    unit = np.timedelta64(bar)
-    moments, times = held.to_numpy("datetime64[ms]"), now.to_numpy("datetime64[ms]")
-    found = []
-    for following, sign in (
-        (np.searchsorted(moments, times), 1),
-        (np.searchsorted(moments, times) - 1, -1),
-    ):
-        near = np.zeros(len(times))
-        there = (following >= 0) & (following < len(moments))
-        away = sign * (moments[following[there]] - times[there])
-        near[there] = np.where(away <= np.timedelta64(NOTICE), 1 / (1 + away // unit), 0.0)
-        found.append(near)
-    return found[0], found[1]
+    unit, times = np.timedelta64(bar), now.to_numpy("datetime64[ms]")
+    moments = np.concatenate([LONG_AGO, held.to_numpy("datetime64[ms]"), FAR_AHEAD])
+    following = np.searchsorted(moments, times)
+    ahead, behind = (
+        np.where(away <= np.timedelta64(NOTICE), 1 / (1 + away // unit), 0.0)
+        for away in (moments[following] - times, times - moments[following - 1])
+    )
+    return ahead, behind
