@@ -32,7 +32,7 @@ CANARIES = {
     ),
     "a window that isn't over is accepted": Canary(
         file="stages/fetch/grid.py",
-        sound="open_time.max() + bar_length(params.timeframe)",
+        sound="open_time.max() + params.bar",
         leaky="open_time.max()",
         tests="tests/fetch/exchange/test_candles.py",
     ),

@@ -27,7 +27,7 @@ PREDICTED_AT_ONCE = 256  # windows; see stages/train/networks.py
 
 def n_bars(fetch: FetchParams) -> int:
     """Bars of the window, each symbol's."""
-    return int((fetch.end_time - fetch.start_time) // bar_length(fetch.timeframe))
+    return int((fetch.end_time - fetch.start_time) // fetch.bar)
 
 
 def estimate(params: Params, cores: int) -> dict[str, float]:
@@ -49,7 +49,7 @@ def estimate(params: Params, cores: int) -> dict[str, float]:
 
 def fetching(fetch: FetchParams, bars: int) -> float:
     """Of one symbol after the other; the simulated market is made minute by minute."""
-    minutes = bars * (bar_length(fetch.timeframe) // bar_length("1m"))
+    minutes = bars * (fetch.bar // bar_length("1m"))
     return FETCH + 250 * bars * len(fetch.symbols) + (90 * minutes if fetch.source == "simulated" else 0)
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.grid import gaps, off_grid
 from stages.fetch.params import JUMP, FetchParams
@@ -64,9 +63,9 @@ def clean(rows: pd.DataFrame, symbol: str, params: FetchParams) -> Cleaned:
         )
     found = whole[inside]
     table = agreed(found, symbol)
-    check_step(table["open_time"], symbol, params.timeframe)
+    check_step(table["open_time"], symbol, params)
     rules = broken_rules(table)
-    rules.insert(0, ON_GRID, off_grid(table["open_time"], bar_length(params.timeframe)))
+    rules.insert(0, ON_GRID, off_grid(table["open_time"], params.bar))
     check_few(table, rules, symbol)
     candles, n_widened = widened(table[~rules.any(axis=1)].reset_index(drop=True))
     check_jumps(candles, symbol, params)
@@ -138,11 +137,12 @@ def agreed(rows: pd.DataFrame, symbol: str, way_out: str = "") -> pd.DataFrame:
     return table
 
 
-def check_step(open_time: pd.Series, symbol: str, timeframe: str) -> None:
+def check_step(open_time: pd.Series, symbol: str, params: FetchParams) -> None:
     """Raise InputError unless candles are one bar apart: most of them, and nowhere many otherwise."""
-    bar, steps = bar_length(timeframe), open_time.diff().iloc[1:]
+    bar, steps = params.bar, open_time.diff().iloc[1:]
     rule = (
-        f"fetch.timeframe must be the step from candle to candle; received {timeframe}, while {symbol} has"
+        "fetch.timeframe must be the step from candle to candle; "
+        f"received {params.timeframe}, while {symbol} has"
     )
     usual = steps.mode()
     if len(usual) and usual[0] != bar:

@@ -4,7 +4,6 @@ import math
 
 import pandas as pd
 
-from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.params import FetchParams
 
@@ -72,7 +71,7 @@ class UnfinishedError(InputError):
 
 def check_closed(open_time: pd.Series, params: FetchParams, now: pd.Timestamp) -> None:
     """Raise UnfinishedError unless the candles that open then have all closed, and so will never change."""
-    last_close = open_time.max() + bar_length(params.timeframe)
+    last_close = open_time.max() + params.bar
     if last_close + TIME_TO_PUBLISH > now:
         raise UnfinishedError(
             "fetch.end must leave closed candles only, or the same setting means other candles tomorrow; "
@@ -99,7 +98,7 @@ def gaps(open_time: pd.Series, params: FetchParams) -> pd.DataFrame:
     Columns start, n_bars. The first gap may be from fetch.start to the first candle, the last from the last
     candle to fetch.end. `open_time`: of the candles there are, in order, of one phase.
     """
-    bar, first, last = bar_length(params.timeframe), open_time.iloc[0], open_time.iloc[-1]
+    bar, first, last = params.bar, open_time.iloc[0], open_time.iloc[-1]
     # With the last bar before the window and the first one after it, its ends are gaps as others are.
     before = first - ((first - params.start_time) // bar + 1) * bar
     after = last - (last - params.end_time) // bar * bar

@@ -130,6 +130,11 @@ class FetchParams(Section):
         return end
 
     @property
+    def bar(self) -> pd.Timedelta:
+        """A bar's length."""
+        return bar_length(self.timeframe)
+
+    @property
     def start_time(self) -> pd.Timestamp:
         """The window's first moment, UTC."""
         return utc(self.start)

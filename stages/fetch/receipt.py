@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.bars import bar_length
 from stages.fetch.clean import COLUMNS, Cleaned, jumps
 from stages.fetch.grid import NIL, gaps, phase_of
 from stages.fetch.params import FetchParams
@@ -33,7 +32,7 @@ def entry(found: Cleaned, params: FetchParams, *, has_order: bool) -> dict[str, 
         "rows": len(opens),
         "first": opens.iloc[0].isoformat(),
         "last": opens.iloc[-1].isoformat(),
-        "phase": str(phase_of(opens, bar_length(params.timeframe))),
+        "phase": str(phase_of(opens, params.bar)),
         "gaps": [
             {"start": gap["start"].isoformat(), "missing_bars": gap["n_bars"]}
             for gap in gaps(opens, params).to_dict("records")

@@ -90,7 +90,7 @@ def ask_again(pages: dict[str, Pages], kept: Parts, job: Job) -> dict[str, Pages
 def n_candles(pages: dict[str, Pages], job: Job) -> int:
     """In all pages of all symbols; one that two pages have counts twice."""
     every = [page for found in pages.values() for page in found.values()]
-    return sum(int((~is_broken(page, job.bar)).sum()) for page in every)
+    return sum(int((~is_broken(page, job.params.bar)).sum()) for page in every)
 
 
 def candles_of(pages: Pages, symbol: str, job: Job) -> pd.DataFrame:

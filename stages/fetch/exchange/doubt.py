@@ -30,7 +30,7 @@ def doubtful(pages: Pages, job: Job, *, wide: bool) -> list[Span]:
     return [
         span
         for span, page in pages.items()
-        if is_broken(page, job.bar).any()
+        if is_broken(page, job.params.bar).any()
         or any(((begin < span.last) & (span.first <= end)).any() for begin, end in edges)
     ]
 

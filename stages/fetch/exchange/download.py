@@ -126,7 +126,7 @@ def keep_page(job: Job, request: PageRequest, connection: Any) -> None:
     check_closed(page["open_time"], job.params, job.now)
     if old is not None:
         way_out = f"; delete {folder} to have them fetched anew"
-        page = agreed(joined(page, old, job.bar), request.symbol, way_out)
+        page = agreed(joined(page, old, job.params.bar), request.symbol, way_out)
     write_page(folder, request.span, page)
 
 

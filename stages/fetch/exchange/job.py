@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from stages.common.bars import bar_length
 from stages.common.errors import InputError
 from stages.fetch.exchange.pages import Span, kept_spans, missing_spans
 from stages.fetch.grid import EPOCH, MILLISECOND, MONDAY, check_closed, grid, possible_grid
@@ -22,19 +21,14 @@ class Job(NamedTuple):
     folders: dict[str, Path]
 
     @property
-    def bar(self) -> pd.Timedelta:
-        """A bar's length."""
-        return bar_length(self.params.timeframe)
-
-    @property
     def bar_ms(self) -> int:
         """A bar's length, in ms."""
-        return self.bar // MILLISECOND
+        return self.params.bar // MILLISECOND
 
     @property
     def window(self) -> Span:
         """From the first time at which a bar may open to the first one at which none may."""
-        between = possible_grid(self.bar)
+        between = possible_grid(self.params.bar)
         first, last = (
             (MONDAY - (MONDAY - time) // between * between - EPOCH) // MILLISECOND
             for time in (self.params.start_time, self.params.end_time)
@@ -65,6 +59,6 @@ def check_window(job: Job) -> None:
             f"fetch.start and fetch.end must enclose a time at which a bar of {params.timeframe} opens; "
             f"received {params.start} and {params.end}."
         )
-    between = grid(job.bar)
+    between = grid(params.bar)
     last = MONDAY - (MONDAY - params.end_time) // between * between - between
     check_closed(pd.Series([last]), params, job.now)

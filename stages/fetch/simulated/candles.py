@@ -14,7 +14,6 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from stages.common.arrays import Floats, Ints
-from stages.common.bars import bar_length
 from stages.fetch.grid import MONDAY
 from stages.fetch.params import FetchParams, SimulatedParams
 from stages.fetch.source import Source
@@ -57,7 +56,7 @@ def fetch_candles(params: FetchParams) -> dict[str, pd.DataFrame]:
     Bars are counted from a Monday, 00:00 UTC, as exchanges do; the market begins with the first one.
     Columns: open_time (UTC), open, high, low, close (quote currency), volume (base currency).
     """
-    bar = bar_length(params.timeframe)
+    bar = params.bar
     first = MONDAY + (params.start_time - MONDAY) // bar * bar
     n_bars = -((first - params.end_time) // bar)
     open_time = pd.date_range(first, periods=n_bars, freq=bar, unit="ms")
