@@ -148,8 +148,7 @@ def within_weeks(values: pd.Series) -> pd.Series:
 
 def week_profile(values: pd.Series) -> Floats:
     """Mean by hour of the week, in percent of their mean; shape (168,), from Monday 00:00 UTC."""
-    times = pd.DatetimeIndex(values.index)
-    means = values.groupby(times.day_of_week * 24 + times.hour).mean().to_numpy()
+    means = values.groupby(bars.hour_of_week(values.index.to_series())).mean().to_numpy()
     return 100 * means / means.mean()
 
 

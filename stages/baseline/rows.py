@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Bools, Floats, Ints
-from stages.common.bars import ATR_PERIOD, atr, stretches, true_range
+from stages.common.bars import ATR_PERIOD, atr, hour_of_week, stretches, true_range
 from stages.common.distance import distances
 from stages.common.periodicity import periodicity
 
@@ -115,11 +115,6 @@ def past_returns(candles: pd.DataFrame, stretch: Ints) -> pd.DataFrame:
     closes = candles["close"].groupby(stretch)
     columns = {f"return_{n}": (close - closes.shift(n)) / (unit * np.sqrt(n)) for n in SPANS}
     return pd.DataFrame(columns).clip(-CLIP, CLIP)
-
-
-def hour_of_week(close_time: pd.Series) -> Ints:
-    """Hours since Monday 00:00 UTC, 0 to 167, whatever the timeframe; shape (n_rows,)."""
-    return (24 * close_time.dt.day_of_week + close_time.dt.hour).to_numpy(np.int64)
 
 
 def usable(rows: pd.DataFrame, target: str) -> Bools:

@@ -1,4 +1,4 @@
-"""True range and ATR: the same numbers wherever they are needed, and where candles stop being adjacent."""
+"""True range, ATR, hour of the week: the same wherever needed, and where candles stop being adjacent."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,18 @@ import talib
 from stages.common.arrays import Floats, Ints
 
 ATR_PERIOD = 14
+MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 MINUTES = {"m": 1, "h": 60, "d": 1440, "w": 10080}
 
 
 def bar_length(timeframe: str) -> pd.Timedelta:
     """Length of a bar, from its name in ccxt's terms: 1m, 15m, 1h, 4h, 1d, 1w."""
     return pd.Timedelta(minutes=int(timeframe[:-1]) * MINUTES[timeframe[-1]]).as_unit("ms")
+
+
+def hour_of_week(time: pd.Series) -> Ints:
+    """Hours since Monday 00:00 UTC, 0 to 167, whatever the timeframe; shape (n_rows,)."""
+    return (24 * time.dt.day_of_week + time.dt.hour).to_numpy(np.int64)
 
 
 def stretches(open_time: pd.Series, bar: pd.Timedelta, bridge_bars: int) -> Ints:

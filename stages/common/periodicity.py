@@ -13,11 +13,10 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from stages.common.arrays import Floats, Ints
+from stages.common.bars import hour_of_week
 from stages.common.calendar import EVENTS, NOTICE, is_holiday, near_release
 
-HOUR = pd.Timedelta(hours=1)
 WEEK = pd.Timedelta(days=7)
-MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 
 REFIT = 4 * WEEK
 HALF_LIFE = 52 * WEEK  # of what a bar counts for in a fit
@@ -91,12 +90,12 @@ def periodicity(
 
 def effects_of(open_time: pd.Series, bar: pd.Timedelta, releases: pd.DataFrame | None) -> list[Effect]:
     """All that makes bars that open then wider or narrower, as the clock and the calendar have it."""
-    hour_of_week = ((open_time - MONDAY) // HOUR % 168).to_numpy().astype(np.int64)
-    day, hour = np.divmod(hour_of_week, 24)
+    week_hour = hour_of_week(open_time)
+    day, hour = np.divmod(week_hour, 24)
     clock = [
         Effect(np.where(day < 5, hour, 24 + hour), 48, 1.0),
         Effect(day, 7, 1.0),
-        Effect(hour_of_week, 168, 10.0),
+        Effect(week_hour, 168, 10.0),
     ]
     if releases is None:
         return clock

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Ints
-
-MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
+from stages.common.bars import MONDAY
 
 
 def clock_features(candles: pd.DataFrame, _start: Ints, _windows: list[int]) -> pd.DataFrame:

@@ -4,11 +4,11 @@ import math
 
 import pandas as pd
 
+from stages.common.bars import MONDAY
 from stages.common.errors import InputError
 from stages.fetch.params import FetchParams
 
 EPOCH = pd.Timestamp(0, tz="UTC")
-MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 WEEK = pd.Timedelta("7D")
 MILLISECOND = pd.Timedelta("1ms")
 NIL = pd.Timedelta(0)

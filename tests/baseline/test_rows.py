@@ -11,14 +11,13 @@ from stages.baseline.rows import (
     RETURNS,
     SPANS,
     freed_ranges,
-    hour_of_week,
     log_ranges,
     log_returns,
     make_rows,
     past_returns,
     usable,
 )
-from stages.common.bars import atr, bar_length, stretches, true_range
+from stages.common.bars import atr, bar_length, hour_of_week, stretches, true_range
 
 HOUR = bar_length("1h")
 
@@ -58,22 +57,6 @@ def test_bars_without_a_range_are_floored(make_candles):
 
     np.testing.assert_allclose(flat["log_range_1"][20:], np.log(FLOOR))
     assert flat["log_atr"][14:].gt(np.log(FLOOR)).all()
-
-
-def test_hour_of_week_counts_from_monday():
-    """Monday's midnight is 0, Sunday's last hour 167."""
-    times = pd.Series(
-        pd.to_datetime(["2024-01-01 00:00", "2024-01-02 01:00", "2024-01-07 23:00"], utc=True)
-    )
-
-    np.testing.assert_array_equal(hour_of_week(times), [0, 25, 167])
-
-
-def test_hour_of_week_has_168_values_at_any_timeframe():
-    """Quarters of an hour share their hour's number."""
-    times = pd.Series(pd.date_range("2024-01-01", periods=4 * 168 * 2, freq="15min", tz="UTC"))
-
-    np.testing.assert_array_equal(hour_of_week(times), np.tile(np.repeat(np.arange(168), 4), 2))
 
 
 def test_log_returns_equal_their_written_definition(make_candles):

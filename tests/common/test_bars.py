@@ -3,7 +3,15 @@ import pandas as pd
 import pytest
 import talib
 
-from stages.common.bars import ATR_PERIOD, atr, bar_length, each_stretch, stretches, true_range
+from stages.common.bars import (
+    ATR_PERIOD,
+    atr,
+    bar_length,
+    each_stretch,
+    hour_of_week,
+    stretches,
+    true_range,
+)
 
 HOUR = pd.Timedelta(hours=1)
 
@@ -35,6 +43,22 @@ def loop_atr(candles: pd.DataFrame) -> list[float]:
 def test_bar_length_reads_timeframes(timeframe, length):
     """A timeframe in ccxt's terms is a length of time."""
     assert bar_length(timeframe) == pd.Timedelta(length)
+
+
+def test_hour_of_week_counts_from_monday():
+    """Monday's midnight is 0, Sunday's last hour 167."""
+    times = pd.Series(
+        pd.to_datetime(["2024-01-01 00:00", "2024-01-02 01:00", "2024-01-07 23:00"], utc=True)
+    )
+
+    np.testing.assert_array_equal(hour_of_week(times), [0, 25, 167])
+
+
+def test_hour_of_week_has_168_values_at_any_timeframe():
+    """Quarters of an hour share their hour's number."""
+    times = pd.Series(pd.date_range("2024-01-01", periods=4 * 168 * 2, freq="15min", tz="UTC"))
+
+    np.testing.assert_array_equal(hour_of_week(times), np.tile(np.repeat(np.arange(168), 4), 2))
 
 
 def test_candles_without_a_gap_are_one_stretch(candles):

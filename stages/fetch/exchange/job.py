@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from stages.common.bars import MONDAY
 from stages.common.errors import InputError
 from stages.fetch.exchange.pages import Span, kept_spans, missing_spans
-from stages.fetch.grid import EPOCH, MILLISECOND, MONDAY, check_closed, grid, possible_grid
+from stages.fetch.grid import EPOCH, MILLISECOND, check_closed, grid, possible_grid
 from stages.fetch.params import FetchParams
 
 Parts = list[tuple[str, Span]]  # spans of symbols

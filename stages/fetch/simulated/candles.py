@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.signal import lfilter
 
 from stages.common.arrays import Floats, Ints
-from stages.fetch.grid import MONDAY
+from stages.common.bars import MONDAY
 from stages.fetch.params import FetchParams, SimulatedParams
 from stages.fetch.source import Source
 
