@@ -39,11 +39,12 @@ def read_config() -> dict[str, Any]:
     text = read_text(path, LONGEST_CONFIG, f"{CONFIG_VARIABLE} must name a readable file ({place})")
     try:
         config = json.loads(text)
+        usable = isinstance(config, dict) and depth(config) <= DEEPEST_CONFIG
     except ValueError as error:
         raise InputError(f"{CONFIG_VARIABLE} must name a JSON file; {place}: {error}.") from None
     except RecursionError:
-        config = None
-    if not isinstance(config, dict) or depth(config) > DEEPEST_CONFIG:
+        usable = False
+    if not usable:
         rule = f"a JSON file of ccxt's options, {DEEPEST_CONFIG} blocks deep at most"
         raise InputError(f"{CONFIG_VARIABLE} must name {rule}; {place} has something else.")
     return config
@@ -51,10 +52,6 @@ def read_config() -> dict[str, Any]:
 
 def depth(value: Any) -> int:
     """How many lists and objects are in one another, the value itself among them."""
-    found, blocks = 0, [value]
-    while blocks := [block for block in blocks if isinstance(block, dict | list)]:
-        found += 1
-        blocks = [
-            each for block in blocks for each in (block.values() if isinstance(block, dict) else block)
-        ]
-    return found
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(depth, value.values() if isinstance(value, dict) else value), default=0)
