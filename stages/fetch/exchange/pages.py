@@ -17,14 +17,12 @@ import pyarrow.parquet as pq
 
 from stages.common.cache import cache_folder
 from stages.common.outputs import beside, lock
+from stages.common.tables import CHECKSUM, TIME
 from stages.fetch.clean import COLUMNS
 from stages.fetch.grid import EPOCH, MILLISECOND
 from stages.fetch.receipt import content_sha256
 
-SCHEMA = pa.schema(
-    [("open_time", pa.timestamp("ms", tz="UTC")), *((name, pa.float64()) for name in COLUMNS[1:])]
-)
-CHECKSUM = "barometer.sha256"  # its name in a file's metadata
+SCHEMA = pa.schema([("open_time", TIME), *((name, pa.float64()) for name in COLUMNS[1:])])
 NAME = re.compile(r"(-?\d+)_(-?\d+)\.parquet")
 
 
@@ -100,7 +98,7 @@ def read_page(folder: Path, span: Span) -> pd.DataFrame | None:
         if isinstance(error, OSError) and error.errno:
             raise
     else:
-        noted = (table.schema.metadata or {}).get(CHECKSUM.encode())
+        noted = (table.schema.metadata or {}).get(CHECKSUM)
         if table.schema.equals(SCHEMA) and noted == content_sha256(candles).encode():
             return candles
     path.unlink(missing_ok=True)
