@@ -47,11 +47,10 @@ def walk_forward(n_times: int, split: SplitParams, horizon: int) -> Cuts:
             f"train on, {split.folds} x {split.test_bars} + {split.val_bars} + {horizon} + 1 = {needed} "
             f"in all; received {n_times} rows."
         )
-    cuts = {}
-    for number in range(1, split.folds + 1):
-        test = n_times - (split.folds - number + 1) * split.test_bars
-        cuts[str(number)] = (test - split.val_bars, test, test + split.test_bars)
-    return cuts | {"live": (n_times - split.val_bars, n_times, n_times)}
+    val_bars, test_bars = split.val_bars, split.test_bars
+    tests = range(n_times - split.folds * test_bars, n_times, test_bars)
+    cuts = {str(fold): (test - val_bars, test, test + test_bars) for fold, test in enumerate(tests, 1)}
+    return cuts | {"live": (n_times - val_bars, n_times, n_times)}
 
 
 def holdout(n_times: int, split: SplitParams, horizon: int) -> Cuts:
