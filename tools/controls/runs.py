@@ -6,13 +6,13 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from stages.common.arrays import Floats
 from stages.common.errors import InputError
 from stages.common.task import qlike
 from stages.evaluate.significance import compare, sample_of
 from stages.evaluate.stage import evaluate
+from stages.fetch.simulated.candles import remember
 from stages.params import Params, check_params
 from tools.controls.market import BAR, Market, Study, Values, control_values, make_studies
 from tools.controls.models import MODELS
@@ -95,7 +95,5 @@ def measure_equal(memory_hours: int, seed: int, params: Params) -> Figures:
 
 def lasting_errors(n_times: int, memory_hours: float, rng: np.random.Generator) -> Floats:
     """Log errors: an AR(1) whose autocorrelation falls to 1/e in `memory_hours`; shape (n_times,)."""
-    decay = np.exp(-1 / memory_hours)
-    shock = rng.standard_normal(n_times)
-    shock[1:] *= np.sqrt(1 - decay**2)  # the first has the long-run variance
-    return ERROR_SPREAD * lfilter([1.0], [1.0, -decay], shock)
+    # The market remembers minute by minute: here each stands for an hour.
+    return ERROR_SPREAD * remember(rng.standard_normal(n_times), memory_hours / 60)
