@@ -22,10 +22,9 @@ from stages.common.task import qlike
 from stages.label.stage import label
 from stages.params import check_params, read_params
 from tools import markdown
-from tools.controls.market import Market, simulated
+from tools.controls.market import BAR, Market, simulated
 from tools.settings import changed
 
-HOUR = pd.Timedelta(hours=1)
 HOURS_A_YEAR = 365.25 * 24
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SEEDS = [1, 2, 3]
@@ -126,9 +125,9 @@ def by_hour(candles: pd.DataFrame) -> pd.DataFrame:
     unless candles are hourly.
     """
     step = candles["open_time"].diff().min()
-    if step != HOUR:
+    if step != BAR:
         raise InputError(f"stylised facts are of candles of 1h; received one every {step}.")
-    stretch = bars.stretches(candles["open_time"], HOUR, bridge_bars=0)
+    stretch = bars.stretches(candles["open_time"], BAR, bridge_bars=0)
     true_range = bars.true_range(candles, stretch)
     relative = np.maximum(true_range / candles["close"], RANGE_FLOOR)
     hours = candles.assign(relative_range=relative).set_index("open_time").asfreq("h")

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from stages.baseline.chance import by_volatility, logistic_line, probabilities
 from stages.baseline.refit import log_forecasts
 from stages.baseline.regression import ols, ridge_by_hour
-from stages.baseline.rows import KEPT, RANGES
+from stages.baseline.rows import HOURS, KEPT, RANGES
 from stages.common.arrays import Floats
 from stages.common.task import TASKS
 from stages.fetch.simulated.candles import MEMORIES, planted_signal, week_profile
@@ -23,8 +23,7 @@ from tools.controls.market import SYMBOL, Study
 
 Model = Callable[[Study], pd.DataFrame]
 
-WEEK_HOURS = 168
-PROFILE = week_profile().reshape(WEEK_HOURS, -1).mean(axis=1)  # log variance, by hour of the week
+PROFILE = week_profile().reshape(HOURS, -1).mean(axis=1)  # log variance, by hour of the week
 NOISE = 0.09  # variance of a bar's ln true range, its variance given: as measured without any memory
 PREDICTIONS = ["symbol", "close_time", "fold", "role", "raw_score", "score"]
 
@@ -105,7 +104,7 @@ def profile(rows: pd.DataFrame) -> Floats:
 def profile_ahead(rows: pd.DataFrame) -> Floats:
     """Mean of the profile over the bars t+1 ... t+h, as much of each as ATR(t+h) keeps; shape (n_rows,)."""
     bars = np.arange(1, rows["horizon_bars"].iloc[0] + 1)
-    ahead = (rows["hour_of_week"].to_numpy()[:, None] - 1 + bars) % WEEK_HOURS
+    ahead = (rows["hour_of_week"].to_numpy()[:, None] - 1 + bars) % HOURS
     return np.average(PROFILE[ahead], axis=1, weights=KEPT ** (bars[-1] - bars))
 
 
