@@ -1,67 +1,13 @@
 """What results/metrics.json holds, and the tables beside it: plain numbers in a fixed order."""
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from stages.evaluate import breakdown
-from stages.evaluate.calibration import Loss
-from stages.evaluate.confidence_set import mcs_p
-from stages.evaluate.conformal import coverage_block, intervals
-from stages.evaluate.information import gains
-from stages.evaluate.params import EvaluateParams
-from stages.evaluate.question import Question
-from stages.evaluate.shared import role_block, shared_block
-from stages.evaluate.significance import sample_of
-from stages.evaluate.trading import returns_by_time, strategy_block
+from stages.evaluate.shared import role_block
 
 Metrics = dict[str, Any]
-
-
-class Yardstick(NamedTuple):
-    """What a test is measured by; `question` and `loss` are the task's."""
-
-    question: Question
-    loss: Loss
-    horizon_bars: int
-    bar: pd.Timedelta
-    params: EvaluateParams
-
-
-class Findings(NamedTuple):
-    """The shared block of the test; its figures taken apart; losses and returns of each time of it."""
-
-    shared: dict[str, float]
-    tables: dict[str, pd.DataFrame]
-    by_time: pd.DataFrame
-
-
-def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], yardstick: Yardstick) -> Findings:
-    """All that the test rows say; `rows` of `rows.join`, `losses` and `best` of `loss_table`, all roles."""
-    question, loss, horizon_bars, bar, params = yardstick
-    rng = np.random.default_rng(params.seed)
-    in_test = rows["role"] == "test"
-    test, test_losses = rows[in_test], losses[in_test]
-    sample = sample_of(test, horizon_bars, bar, params.bootstrap, rng)
-    covered = intervals(rows, question, horizon_bars * bar)
-    returns = returns_by_time(rows, question, horizon_bars=horizon_bars, bar=bar, params=params)
-    set_p = mcs_p(
-        test_losses.drop(columns="best"), sample.time, sample.block, params.bootstrap, params.seed
-    )
-    block = (
-        shared_block(test, test_losses, loss, sample, rng)
-        | {"mcs_p": set_p["network"]}
-        | gains(rows, best, question.log_density)
-        | coverage_block(rows, covered, bar)
-        | strategy_block(returns, sample.starts, sample.block, bar)
-        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / horizon_bars}
-    )
-    tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
-        "forecasts": breakdown.forecasts(test_losses, set_p, sample)
-    }
-    return Findings(block, tables, table_by_time(test, test_losses, returns))
 
 
 def table_by_time(test: pd.DataFrame, losses: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:

@@ -2,18 +2,33 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from stages.common.bars import bar_length
 from stages.common.tables import Tables
 from stages.common.task import TASKS
+from stages.evaluate import breakdown
+from stages.evaluate.confidence_set import mcs_p
+from stages.evaluate.conformal import coverage_block, intervals
 from stages.evaluate.curves import make_tables
+from stages.evaluate.information import gains
 from stages.evaluate.losses import loss_table
-from stages.evaluate.metrics import Metrics, Yardstick, judge, make_metrics, rounded
+from stages.evaluate.metrics import Metrics, make_metrics, rounded, table_by_time
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import join, opponents
-from stages.evaluate.trading import YEAR
+from stages.evaluate.shared import shared_block
+from stages.evaluate.significance import sample_of
+from stages.evaluate.trading import YEAR, returns_by_time, strategy_block
 from stages.params import Params
+
+
+class Findings(NamedTuple):
+    """The shared block of the test; its figures taken apart; losses and returns of each time of it."""
+
+    shared: dict[str, float]
+    tables: dict[str, pd.DataFrame]
+    by_time: pd.DataFrame
 
 
 class Evaluation(NamedTuple):
@@ -33,15 +48,13 @@ class Evaluation(NamedTuple):
 def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, params: Params) -> Evaluation:
     """Judge the forecasts of all folds. Raises InputError as `join` and `loss_table` do."""
     task, question = TASKS[params.task], question_of(params.task)
-    bar = bar_length(params.fetch.timeframe)
-    yardstick = Yardstick(question, task.loss, params.label.horizon, bar, params.evaluate)
     classics = in_one(baselines)
     rows = join(predictions, in_one(labels), classics, task)
     losses, best = loss_table(rows, opponents(classics), task.loss)
     rows = rows.assign(event=question.event, surprise=question.surprise)
-    findings = judge(rows, losses, best, yardstick)
+    findings = judge(rows, losses, best, params)
     test = rows[rows["role"] == "test"]
-    own_block = question.block(test, YEAR / bar)
+    own_block = question.block(test, YEAR / bar_length(params.fetch.timeframe))
     return Evaluation(
         metrics=rounded(make_metrics(rows, losses, findings.shared, own_block, params.task)),
         tables=findings.tables | make_tables(test, question),
@@ -49,6 +62,33 @@ def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, param
         by_time=findings.by_time,
         n_lost=len(predictions) - len(rows),
     )
+
+
+def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], params: Params) -> Findings:
+    """All that the test rows say; `rows` of `rows.join`, `losses` and `best` of `loss_table`, all roles."""
+    question, loss, settings = question_of(params.task), TASKS[params.task].loss, params.evaluate
+    horizon_bars, bar = params.label.horizon, bar_length(params.fetch.timeframe)
+    rng = np.random.default_rng(settings.seed)
+    in_test = rows["role"] == "test"
+    test, test_losses = rows[in_test], losses[in_test]
+    sample = sample_of(test, horizon_bars, bar, settings.bootstrap, rng)
+    covered = intervals(rows, question, horizon_bars * bar)
+    returns = returns_by_time(rows, question, horizon_bars=horizon_bars, bar=bar, params=settings)
+    set_p = mcs_p(
+        test_losses.drop(columns="best"), sample.time, sample.block, settings.bootstrap, settings.seed
+    )
+    block = (
+        shared_block(test, test_losses, loss, sample, rng)
+        | {"mcs_p": set_p["network"]}
+        | gains(rows, best, question.log_density)
+        | coverage_block(rows, covered, bar)
+        | strategy_block(returns, sample.starts, sample.block, bar)
+        | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / horizon_bars}
+    )
+    tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
+        "forecasts": breakdown.forecasts(test_losses, set_p, sample)
+    }
+    return Findings(block, tables, table_by_time(test, test_losses, returns))
 
 
 def in_one(tables: Tables) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
@@ -10,8 +9,11 @@ from stages.common.task import TASKS
 from stages.evaluate import chance
 from stages.evaluate.amount import errors
 from stages.evaluate.losses import best_baselines
-from stages.evaluate.metrics import Yardstick, judge, make_metrics
+from stages.evaluate.metrics import make_metrics
 from stages.evaluate.question import question_of
+from stages.evaluate.stage import judge
+from stages.params import check_params
+from tests.settings import shipped
 
 ROOT = Path(__file__).parents[2]
 HEADER = ["key", "what it is", "unit, better", "source", "can't tell"]
@@ -62,8 +64,8 @@ def run(request, compared, make_inputs, params):
     rows, losses = compared(make_inputs(task), task)
     question = question_of(task)
     best = best_baselines(rows, losses.drop(columns=["network", "best"]))
-    yardstick = Yardstick(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
-    found = judge(rows, losses, best, yardstick)
+    settings = check_params(shipped() | {"task": task, "evaluate": params.model_dump()})
+    found = judge(rows, losses, best, settings)
     own_block = question.block(rows[rows["role"] == "test"], 8760.0)
     return task, found, make_metrics(rows, losses, found.shared, own_block, task)
 

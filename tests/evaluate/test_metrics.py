@@ -7,16 +7,11 @@ import pytest
 
 from stages.common.task import TASKS
 from stages.evaluate.losses import best_baselines
-from stages.evaluate.metrics import (
-    Findings,
-    Yardstick,
-    as_json,
-    baseline_losses,
-    judge,
-    make_metrics,
-    rounded,
-)
+from stages.evaluate.metrics import as_json, baseline_losses, make_metrics, rounded
 from stages.evaluate.question import question_of
+from stages.evaluate.stage import Findings, judge
+from stages.params import check_params
+from tests.settings import shipped
 
 SHARED = [
     "signal", "too_short", "skill_pct", "skill_lo", "skill_hi", "dm_p",
@@ -36,10 +31,9 @@ def judged(params) -> Judge:
     """`judged(rows, losses, task)` gives all that the test rows say, of hourly bars, 14 ahead."""
 
     def run(rows: pd.DataFrame, losses: pd.DataFrame, task: str) -> Findings:
-        question = question_of(task)
-        yardstick = Yardstick(question, TASKS[task].loss, 14, pd.Timedelta(hours=1), params)
+        settings = check_params(shipped() | {"task": task, "evaluate": params.model_dump()})
         best = best_baselines(rows, losses.drop(columns=["network", "best"]))
-        return judge(rows, losses, best, yardstick)
+        return judge(rows, losses, best, settings)
 
     return run
 
