@@ -10,15 +10,14 @@ import argparse
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 
 from stages.common.errors import run
-from stages.evaluate.subject import Settings, settings_of, shown
+from stages.evaluate.subject import settings_of, shown
 from tools import markdown
 from tools.workspace import WORKSPACE, made_by, open_repo, values_at
 
@@ -36,8 +35,7 @@ HEADER = ["task", "signal", "edge", "skill % [90 %]", "edge % [90 %]", "Sharpe"]
 Cells = list[str]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An experiment, the workspace or HEAD: the commit it is of, its settings and the test's figures.
 
     `state`: why there are no figures, or nothing.
@@ -46,8 +44,8 @@ class Row:
     name: str
     parent: str = ""
     state: str = ""
-    settings: Settings = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Any] = {}
+    figures: Mapping[str, float] = {}
 
     @property
     def task(self) -> str:

@@ -10,9 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,8 +42,7 @@ ENCODING = {
 Identity = tuple[tuple[str, ...], frozenset[tuple[str, Any]]]  # of a trial: its forecast and its strategy
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(NamedTuple):
     """A forecast, traded by one setting of the strategy, and what it was worth.
 
     `forecast` and `scores`: hashes of FORECAST and SCORES, as DVC has them. `settings`: all that counted.
@@ -102,7 +100,7 @@ def trial_name(forecast: Sequence[str], scores: Sequence[str], settings: Setting
 def write_trial(folder: Path, trial: Trial) -> Path:
     """Enter a trial into the ledger, whole or not at all; its file. Raises OSError where that fails."""
     path = folder / trial_name(trial.forecast, trial.scores, trial.settings)
-    details = {key: value for key, value in asdict(trial).items() if key != "by_time"}
+    details = {key: value for key, value in trial._asdict().items() if key != "by_time"}
     table = pa.Table.from_pandas(trial.by_time, SCHEMA, preserve_index=False)
     with (
         suppress(FileNotFoundError),  # two that enter the same at the same moment write the same file

@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import call
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -22,8 +21,7 @@ from stages.train.trees import Trees, fit_trees
 from stages.train.windows import feature_moments
 
 
-@dataclass(frozen=True)
-class Fitted:
+class Fitted(NamedTuple):
     """A fitted network: the epoch that it kept, and its weights as a .weights.h5 file.
 
     `correction`: of each of the fold's rows, shape (n,); of test rows after the refit. `curves`: losses,

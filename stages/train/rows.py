@@ -1,6 +1,6 @@
 """What a fold's networks are fitted on: its rows, where each score starts, and what each row weighs."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,7 @@ from stages.common.task import Task
 from stages.train.params import TrainParams
 
 
-@dataclass(frozen=True)
-class Fold:
+class Fold(NamedTuple):
     """A fold's rows, sorted by symbol and close_time.
 
     `rows`: symbol, close_time, role, y, end (row of the feature table with which the window ends), offset

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -51,7 +50,7 @@ def trial(**changes: Any) -> Trial:
         by_time=by_time()[["close_time", "net_return"]],
         experiment="bold-ant",
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def test_a_trial_is_read_as_it_was_entered(tmp_path):
@@ -61,7 +60,7 @@ def test_a_trial_is_read_as_it_was_entered(tmp_path):
     found = read_trial(write_trial(tmp_path, entered))
 
     pd.testing.assert_frame_equal(found.by_time, entered.by_time, check_exact=True)
-    assert replace(found, by_time=entered.by_time) == entered
+    assert found._replace(by_time=entered.by_time) == entered
 
 
 @pytest.mark.parametrize("again", [{}, {"experiment": ""}, {"code": {}}], ids=str)

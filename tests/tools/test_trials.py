@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,7 +56,7 @@ def trial(name: str = "one", settings: dict[str, Any] | None = None, **others: A
         market=market_hashes(by_time, by_time.assign(symbol="BTC", return_next=by_time["market_return"])),
         by_time=by_time[["close_time", "net_return"]].reset_index(drop=True),
     )
-    return replace(made, **others)
+    return made._replace(**others)
 
 
 class Workspace:
@@ -253,7 +252,7 @@ def test_the_ledger_will_do_without_the_run_cache(workspace):
     (found,) = workspace.trials()
 
     pd.testing.assert_frame_equal(found.by_time, entered.by_time)
-    assert replace(found, by_time=entered.by_time) == entered
+    assert found._replace(by_time=entered.by_time) == entered
 
 
 def test_what_the_run_cache_alone_knows_is_remembered(workspace):
@@ -289,7 +288,7 @@ def test_what_evaluate_entered_is_not_entered_again(workspace):
     settings = {"task": "direction", "evaluate.cost_bps": 5.0, "evaluate.seed": 1}
     scores = tuple(outs[path] for path in SCORES)
 
-    path = write_trial(ledger_folder(), replace(noted, scores=scores, settings=settings))
+    path = write_trial(ledger_folder(), noted._replace(scores=scores, settings=settings))
 
     assert path.name == file.name
     assert len(workspace.trials()) == 1

@@ -1,6 +1,5 @@
 """A simulated market of which the truth is known, and what the stages make of it, in memory."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -39,8 +38,7 @@ class Market(NamedTuple):
     late_scale: float = 1.0
 
 
-@dataclass(frozen=True)
-class Study:
+class Study(NamedTuple):
     """A market and a question, as far as the stages before train take them; the tables are of SYMBOL.
 
     `folds`: as label cuts them, without `live`. `rows`: what the baselines look at, a row a candle.

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from dvc.exceptions import DvcException
@@ -19,8 +18,7 @@ from stages.evaluate.subject import Settings, flat
 FIGURES = ["skill_pct", "dm_p", "edge_pct", "edge_dm_p", "net_sharpe"]
 
 
-@dataclass(frozen=True)
-class StageRun:
+class StageRun(NamedTuple):
     """A stage's run as DVC notes it: hashes of its inputs and outputs by path, its settings, and when."""
 
     inputs: dict[str, str]
