@@ -5,10 +5,8 @@ the stage maps them over processes. Times depend on the machine, so beside them 
 baseline that is refit by brute force.
 """
 
-import time
-from collections.abc import Callable
 from functools import partial
-from typing import Any
+from timeit import timeit
 
 import pandas as pd
 
@@ -26,23 +24,17 @@ TOGETHER = "all, as the stage does"
 MARKET = Market(years=5)
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    """How long one call takes, by the clock on the wall."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
 def time_task(candles: pd.DataFrame, params: Params) -> dict[str, float]:
     """Seconds of each of a task's columns alone, and of all TOGETHER, starting of processes included."""
     labels, _ = label_candles(candles, params.task, BAR, params.label, params.split)
     rows = rows_of(candles, labels, None, params)
     settings = params.label.of(params.task).model_dump()
     times = {
-        name: seconds(partial(forecaster, rows, params.baseline))
+        name: timeit(partial(forecaster, rows, params.baseline), number=1)
         for name, forecaster in forecasters(params.task, settings).items()
     }
-    return times | {TOGETHER: seconds(lambda: baseline({SYMBOL: candles}, {SYMBOL: labels}, None, params))}
+    together = partial(baseline, {SYMBOL: candles}, {SYMBOL: labels}, None, params)
+    return times | {TOGETHER: timeit(together, number=1)}
 
 
 def table(times: dict[str, dict[str, float]]) -> str:
