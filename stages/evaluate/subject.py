@@ -54,20 +54,16 @@ def facts(
     of_source = listed([key for key in settings if key.startswith(f"fetch.{source}.")], settings)
     changed = [key for key in settings if settings[key] != defaults.get(key)]
     first, last = test["close_time"].min(), test["close_time"].max()
-    ends = settings["featurize.events"] == "us_releases" and releases_known_until < last
-    return {
+    found = {
         "question": f"{settings['task']}, {settings['label.horizon']} bars ahead",
         "market": market_of(settings) + (f" ({of_source})" if of_source else ""),
         "symbols": ", ".join(symbols),
         "candles": f"{timeframe}, {start} to {end} (exclusive)",
         "test": f"{len(test):,} rows, {first:%Y-%m-%d} to {last:%Y-%m-%d}",
-        **(
-            {"releases": f"known up to {releases_known_until:%Y-%m-%d}; no later one counts"}
-            if ends
-            else {}
-        ),
-        "settings that differ from the default": listed(changed, settings) or "none",
     }
+    if settings["featurize.events"] == "us_releases" and releases_known_until < last:
+        found["releases"] = f"known up to {releases_known_until:%Y-%m-%d}; no later one counts"
+    return found | {"settings that differ from the default": listed(changed, settings) or "none"}
 
 
 def listed(keys: list[str], settings: Settings) -> str:
