@@ -56,6 +56,8 @@ VALUES: dict[str, list[tuple[str, Any]]] = {
     "fetch.simulated.seed": [("4294967295", 4294967295), ("0", 0)],
     "fetch.simulated.drift_signal": [("1e-300", 1e-300), (".05", 0.05)],
     "fetch.simulated.volatility_memory": [("0", 0.0), ("5E-5", 5e-5)],
+    "fetch.simulated.distance_effect": [("0", 0.0), (".5", 0.5)],
+    "fetch.simulated.release_effect": [("0", 0.0), ("1e-3", 1e-3)],
     "fetch.exchange.name": [("kraken", "kraken"), ("okx", "okx")],
     "fetch.file.timezone": [("Europe/Zurich", "Europe/Zurich"), ("'Etc/GMT+5'", "Etc/GMT+5")],
     "featurize.events": [("none", "none"), ("'none'", "none")],

@@ -12,17 +12,20 @@ import pandas as pd
 from scipy.special import gamma
 from scipy.stats import kurtosis
 
-from stages.baseline.sizing import SIZING
-from stages.baseline.stage import baseline
-from stages.baseline.volatility import BASELINES
+from stages.baseline.refit import log_forecasts
+from stages.baseline.regression import ridge_by_hour
+from stages.baseline.rows import RANGES
+from stages.baseline.stage import rows_of
+from stages.baseline.volatility import DISTANCES, benchmark, har_hour_of_week
 from stages.common import bars
 from stages.common.arrays import Floats
+from stages.common.calendar import EVENTS, read_releases
 from stages.common.errors import InputError, run
 from stages.common.task import qlike
 from stages.label.stage import label
 from stages.params import check_params, read_params
 from tools import markdown
-from tools.controls.market import BAR, Market, simulated
+from tools.controls.market import BAR, SYMBOL, Market, simulated
 from tools.settings import changed
 
 HOURS_A_YEAR = 365.25 * 24
@@ -30,7 +33,6 @@ SYMBOLS = ["BTC/USDT", "ETH/USDT"]
 SEEDS = [1, 2, 3]
 
 DEFAULTS = "stages/evaluate/defaults.yaml"  # params.yaml may hold an experiment's settings
-HAR = "har_hour_of_week"
 RANGE_FLOOR = 1e-4  # of the close: some bars have no range, and no logarithm
 
 
@@ -59,6 +61,11 @@ FACTS = {
     "Parkinson volatility over volatility of returns": Fact(1.05, 1, 1.1),
     "mean true range over mean absolute return": Fact(2.14, 2.05, 2.25),
     "log-HAR + hour-of-week's skill over the benchmark, 14 hours, %": Fact(36.2, 30, 42),
+    "the same with distances from averages, gain, 14 hours, %": Fact(4.79, 2, 7),
+    "true range in the hour of a CPI release, over the usual": Fact(3.19, 2, 4),
+    "the same of payrolls": Fact(1.76, 1.3, 2.2),
+    "the same of the FOMC's statement": Fact(2.98, 1.7, 3.7),
+    "true range an hour after any release, over the usual": Fact(1.68, 1.3, 2),
     "two symbols' returns, correlation": Fact(0.86, 0.75, 0.9),
     "two symbols' log true ranges, correlation": Fact(0.88, 0.75, 0.9),
 }
@@ -103,7 +110,8 @@ def measure(candles: pd.DataFrame) -> dict[str, float]:
         "days with a jump, %": 100 * jump_share(r),
         "Parkinson volatility over volatility of returns": np.sqrt(parkinson_variance) / r.std(),
         "mean true range over mean absolute return": relative_range.mean() / r.abs().mean(),
-        "log-HAR + hour-of-week's skill over the benchmark, 14 hours, %": volatility_skill_pct(candles),
+        **volatility_gains(candles),
+        **release_ratios(relative_range),
     }
 
 
@@ -169,26 +177,46 @@ def jump_share(hourly_return: pd.Series) -> float:
     return float(np.mean((1 - bipower / realised) / np.sqrt(variance) > 3.09))
 
 
-def volatility_skill_pct(candles: pd.DataFrame) -> float:
-    """QLIKE skill of log-HAR with hours of the week over the benchmark, in percent.
+def volatility_gains(candles: pd.DataFrame) -> dict[str, float]:
+    """Skill of log-HAR with hours of the week over the benchmark, and what distances add, in percent.
 
-    Both as `label` and `baseline` make them by default, for the task volatility, on the rows that both
-    forecast; how folds are cut doesn't matter.
+    By QLIKE. Forecasts as `label` and `baseline` make them by default, for the task volatility, on the rows
+    that all forecast; how folds are cut doesn't matter.
     """
     params = check_params(changed(read_params(DEFAULTS), {"task": "volatility", "split.scheme": "holdout"}))
-    market = {"candles": candles}
-    labels = label(market, params).labels
-    forecasts = baseline(
-        market, labels, None, params, skip=(BASELINES | SIZING).keys() - {HAR, "benchmark"}
-    )
-    rows = forecasts["candles"].assign(y=labels["candles"]["y"]).dropna()
-    y, har, benchmark = rows[["y", HAR, "benchmark"]].to_numpy().T
-    return float(100 * (1 - qlike(y, np.log(har)).mean() / qlike(y, np.log(benchmark)).mean()))
+    labels = label({SYMBOL: candles}, params).labels[SYMBOL]
+    rows = rows_of(candles, labels, None, params)
+    forecasts = [
+        benchmark(rows, params.baseline),
+        har_hour_of_week(rows, params.baseline),
+        log_forecasts(rows, params.baseline, ridge_by_hour, [*RANGES, *DISTANCES]),
+    ]
+    y, *all_forecasts = pd.DataFrame([rows["y"], *forecasts]).dropna(axis=1).to_numpy()
+    plain, har, with_distances = (qlike(y, np.log(forecast)).mean() for forecast in all_forecasts)
+    return {
+        "log-HAR + hour-of-week's skill over the benchmark, 14 hours, %": 100 * (1 - har / plain),
+        "the same with distances from averages, gain, 14 hours, %": 100 * (1 - with_distances / har),
+    }
+
+
+def release_ratios(relative_range: pd.Series) -> dict[str, float]:
+    """True range around releases over the usual: its mean at that hour in three weeks before and after."""
+    releases = read_releases()
+    usual = sum(relative_range.shift(168 * weeks) for weeks in (-3, -2, -1, 1, 2, 3)) / 6
+    ratio, hour = relative_range / usual, releases["time"].dt.floor("h")
+    at = {event: ratio.reindex(hour[releases["event"] == event]).mean() for event in EVENTS}
+    return {
+        "true range in the hour of a CPI release, over the usual": at["cpi"],
+        "the same of payrolls": at["payrolls"],
+        "the same of the FOMC's statement": at["fomc"],
+        "true range an hour after any release, over the usual": ratio.reindex(hour + BAR).mean(),
+    }
 
 
 def facts_of(seed: int) -> dict[str, float]:
-    """Every fact of the simulated market of that seed, nothing planted, whatever params.yaml says."""
-    return measure_pair(*(simulated(Market(), seed, symbol) for symbol in SYMBOLS))
+    """Every fact of the simulated market of that seed as it comes, whatever params.yaml says."""
+    market = Market(distance_effect=1.0, release_effect=1.0)
+    return measure_pair(*(simulated(market, seed, symbol) for symbol in SYMBOLS))
 
 
 def table(columns: dict[str, dict[str, float]]) -> str:

@@ -31,6 +31,8 @@ class SimulatedParams(Section):
     seed: Seed
     drift_signal: float = Field(ge=0, lt=1)
     volatility_memory: float = Field(ge=0, le=1)
+    distance_effect: float = Field(ge=0, le=1)
+    release_effect: float = Field(ge=0, le=1)
 
 
 class ExchangeParams(Section):

@@ -79,7 +79,8 @@ def test_a_subject_says_what_was_asked_of_what():
     assert facts(TEST, settings_with(), flat(read_settings(str(DEFAULTS))), KNOWN) == {
         "question": "direction, 14 bars ahead",
         "market": "a simulated market "
-        "(fetch.simulated.seed=1, fetch.simulated.drift_signal=0.0, fetch.simulated.volatility_memory=1.0)",
+        "(fetch.simulated.seed=1, fetch.simulated.drift_signal=0.0, fetch.simulated.volatility_memory=1.0, "
+        "fetch.simulated.distance_effect=1.0, fetch.simulated.release_effect=1.0)",
         "symbols": "BTC/USDT",
         "candles": "1h, 2022-01-01 to 2025-01-01 (exclusive)",
         "test": "3 rows, 2022-01-03 to 2024-03-01",

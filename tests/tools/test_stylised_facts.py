@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stages.common.calendar import read_releases
 from stages.common.errors import InputError
 from tools import stylised_facts
 from tools.controls.market import Market, simulated
 
+HAR_SKILL = "log-HAR + hour-of-week's skill over the benchmark, 14 hours, %"
+DISTANCE_GAIN = "the same with distances from averages, gain, 14 hours, %"
 PAGE = Path(__file__).parents[2] / "docs" / "stylised-facts.md"
 
 
@@ -130,7 +133,27 @@ def test_volatility_is_foretold_only_where_it_has_memory(memory, low, high):
     """The reference forecast has skill on the calibrated market and none at constant variance."""
     candles = simulated(Market(volatility_memory=memory), seed=4)[:17_520]
 
-    assert low < stylised_facts.volatility_skill_pct(candles) < high
+    assert low < stylised_facts.volatility_gains(candles)[HAR_SKILL] < high
+
+
+@pytest.mark.parametrize(("effect", "low", "high"), [(0.0, -5.0, 0.5), (1.0, 1.5, 10.0)])
+def test_distances_help_only_where_they_drive_variance(effect, low, high):
+    """Columns of distances make the reference forecast better on the market that has the effect."""
+    candles = simulated(Market(distance_effect=effect), seed=4)[:17_520]
+
+    assert low < stylised_facts.volatility_gains(candles)[DISTANCE_GAIN] < high
+
+
+def test_a_release_is_held_against_the_weeks_around_it():
+    """Ranges of hours with a release are three times the usual, of the hour after them twice."""
+    hours = pd.Series(1.0, pd.date_range("2022-01-01", "2023-01-01", freq="h", tz="UTC"))
+    hour = read_releases()["time"].dt.floor("h")
+    hours[hours.index.isin(hour + pd.Timedelta(hours=1))] = 2.0
+    hours[hours.index.isin(hour)] = 3.0
+
+    ratios = stylised_facts.release_ratios(hours)
+
+    assert list(ratios.values()) == pytest.approx([3.0, 3.0, 3.0, 2.0], rel=0.05)
 
 
 def test_a_file_without_candles_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import pandas as pd
 
 from stages.baseline.stage import baseline, rows_of
 from stages.common.bars import bar_length
+from stages.common.calendar import read_releases
 from stages.common.tables import Tables
 from stages.featurize.stage import featurize
 from stages.fetch.clean import PRICES
@@ -34,6 +35,8 @@ class Market(NamedTuple):
 
     drift_signal: float = 0.0
     volatility_memory: float = 1.0
+    distance_effect: float = 0.0
+    release_effect: float = 0.0
     years: int = 3
     late_scale: float = 1.0
 
@@ -71,9 +74,14 @@ def simulated(market: Market, seed: int, symbol: str = SYMBOL) -> pd.DataFrame:
     """Hourly candles of the market's years, whatever params.yaml says; nothing is scaled."""
     start, end = f"{FIRST_YEAR}-01-01", f"{FIRST_YEAR + market.years}-01-01"
     open_time = pd.date_range(start, end, freq=BAR, inclusive="left", tz="UTC", unit="ms")
-    drift, memory = market.drift_signal, market.volatility_memory
-    settings = SimulatedParams(seed=seed, drift_signal=drift, volatility_memory=memory)
-    return simulate(symbol, open_time, BAR_MINUTES, settings)
+    settings = SimulatedParams(
+        seed=seed,
+        drift_signal=market.drift_signal,
+        volatility_memory=market.volatility_memory,
+        distance_effect=market.distance_effect,
+        release_effect=market.release_effect,
+    )
+    return simulate(symbol, open_time, BAR_MINUTES, settings, read_releases())
 
 
 def make_candles(market: Market, seed: int, n_late: int) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def null_lines() -> list[Line]:
 
 
 def changing_volatility_lines() -> list[Line]:
-    """The market as it comes: how much can be known, which way can't."""
+    """Volatility as calibrated: how much can be known, which way can't."""
     models = (
         ("direction", "volatility alone", SELDOM),
         ("direction", "network", SELDOM),

@@ -21,14 +21,15 @@ many seeds, and how often what was called. `{command}` writes this page.
 
 {table}
 
-The market is the built-in one, hourly, with one symbol. The settings are those of `params.yaml`, but for a
+The market is the built-in one, hourly, with one symbol, and without effects of distance or releases, so that
+what the classics know is all there is. The settings are those of `params.yaml`, but for a
 dense network, monthly refits, baselines without the slow ones, and four tests that are together long enough
 for a verdict. The intervals of shares are exact binomial ones (Clopper and Pearson). "Within error": the
 interval reaches down to what must be.
 
 - **null**: constant variance and no drift, so that there is nothing to know. "Best baseline beaten"
   counts the interval and the test of the edge, whether or not there is a signal.
-- **changing_volatility**: the market as it comes, with martingale returns. "Volatility alone" forecasts
+- **changing_volatility**: volatility as calibrated, with martingale returns. "Volatility alone" forecasts
   the direction from ln(forecast of ATR / ATR) and the hour of the week: it knows how much, but not
   which way.
 - **equal_forecasts**: two made-up forecasts whose log errors are independent AR(1) series of equal

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from stages.common.arrays import Floats, Ints
+from stages.common.arrays import Floats
 from stages.common.bars import MONDAY
+from stages.common.calendar import read_releases
 from stages.fetch.params import FetchParams, SimulatedParams
 from stages.fetch.source import Source
 
@@ -31,6 +32,16 @@ MEMORIES = {1: 0.5, 12: 0.2, 72: 0.25, 336: 0.25, 2160: 0.5}
 WEEKDAY = [(-0.15, -0.51), (0.02, 0.21), (0.12, -0.03), (-0.10, 0.20)]
 WEEKEND = [(0.15, -0.34)]
 WEEKEND_LEVEL = -0.9
+
+# The component of DRIVEN hours' memory is driven by how far the price is from its average, if anything is.
+DRIVEN = 72
+DISTANCE_HOURS = 36.0  # memory of that average, and of the mean over distances that counts
+FARTHEST = 1.5  # of a distance of variance 1: else crashes would feed on themselves
+USUAL_DISTANCE, DISTANCE_SPREAD = 0.743, 0.258  # of that mean
+
+# What a release adds to log variance, and in how many minutes that falls to 1/e.
+RELEASE_SHOCKS = {"cpi": (3.2, 45.0), "payrolls": (1.9, 40.0), "fomc": (2.0, 150.0)}
+RELEASE_MINUTES = 1440  # of which the rest is nothing
 
 TAIL_DEGREES = 5  # of freedom, of Student's t innovations a minute
 JUMPS_PER_DAY = 0.8
@@ -61,17 +72,26 @@ def fetch_candles(params: FetchParams) -> dict[str, pd.DataFrame]:
     n_bars = -((first - params.end_time) // bar)
     open_time = pd.date_range(first, periods=n_bars, freq=bar, unit="ms")
     bar_minutes = bar // MINUTE
-    return {symbol: simulate(symbol, open_time, bar_minutes, params.simulated) for symbol in params.symbols}
+    releases = read_releases()
+    return {
+        symbol: simulate(symbol, open_time, bar_minutes, params.simulated, releases)
+        for symbol in params.symbols
+    }
 
 
 def simulate(
-    symbol: str, open_time: pd.DatetimeIndex, bar_minutes: int, settings: SimulatedParams
+    symbol: str,
+    open_time: pd.DatetimeIndex,
+    bar_minutes: int,
+    settings: SimulatedParams,
+    releases: pd.DataFrame,
 ) -> pd.DataFrame:
     """One symbol's candles, a row for each of `open_time`."""
     shape = len(open_time), bar_minutes
-    minute = (open_time[0] - MONDAY) // MINUTE + np.arange(len(open_time) * bar_minutes)
-    spread = minute_spread(symbol, minute % WEEK_MINUTES, settings)
-    moves = minute_moves(symbol, spread, settings)
+    time = pd.date_range(open_time[0], periods=len(open_time) * bar_minutes, freq=MINUTE, unit="ms")
+    noise = minute_noise(symbol, len(time), settings.seed)
+    spread = minute_spread(symbol, time, noise, settings, releases)
+    moves = minute_moves(noise, spread, settings.drift_signal)
     drift = planted_drift(
         moves.reshape(shape).sum(axis=1),
         np.sqrt((spread**2).reshape(shape).sum(axis=1)),
@@ -134,36 +154,73 @@ def week_profile() -> Floats:
     return profile
 
 
-def minute_spread(symbol: str, week_minute: Ints, settings: SimulatedParams) -> Floats:
+def minute_spread(
+    symbol: str, time: pd.DatetimeIndex, noise: Floats, settings: SimulatedParams, releases: pd.DataFrame
+) -> Floats:
     """Standard deviation of each minute's return, jumps included; shape (n_minutes,).
 
-    The log variance is `volatility_memory` times the sum of the components of MEMORIES and the week's
-    profile, less what keeps the long-run variance where it is: at 0, every minute's is the same.
+    The log variance is `volatility_memory` times the sum of the components of MEMORIES, of the week's
+    profile and of releases, less what keeps the long-run variance where it is without releases: at 0,
+    every minute's is the same.
     """
-    memory, n_minutes = settings.volatility_memory, len(week_minute)
+    memory, n_minutes = settings.volatility_memory, len(time)
     profile = memory * week_profile()
-    log_variance = (profile - np.log(np.exp(profile).mean()))[week_minute]
+    log_variance = (profile - np.log(np.exp(profile).mean()))[(time - MONDAY) // MINUTE % WEEK_MINUTES]
     for hours, variance in MEMORIES.items():
         purpose = f"variance {hours}"
         shock = shocks(settings.seed, symbol, purpose, lambda rng: rng.standard_normal(n_minutes))
-        log_variance += memory * np.sqrt(variance) * remember(shock, hours) - memory**2 * variance / 2
+        component = remember(shock, hours)
+        if hours == DRIVEN:
+            own = np.sqrt(1 - settings.distance_effect**2)
+            component = own * component + settings.distance_effect * mean_distance(noise)
+        log_variance += memory * np.sqrt(variance) * component - memory**2 * variance / 2
+    log_variance += memory * settings.release_effect * release_shocks(time, releases)
     return np.sqrt(ANNUAL_VOLATILITY**2 / YEAR_MINUTES * np.exp(log_variance))
 
 
-def minute_moves(symbol: str, spread: Floats, settings: SimulatedParams) -> Floats:
-    """Log return of each minute, without any drift; shape (n_minutes,).
+def mean_distance(noise: Floats) -> Floats:
+    """How far the price has been from its average lately, less what is usual; shape (n_minutes,).
 
-    The simple return is symmetric around 0 given the past, so the price is a martingale. Of the
-    variance spread**2, the share drift_signal**2 is left to the planted drift.
+    Known before each minute; of variance 1, about. The price is the sum of `noise`, as the log price would
+    be if variance were constant, its average an exponential one, and the distance counts whichever way.
     """
-    n_minutes, seed = len(spread), settings.seed
+    distance = np.minimum(np.abs(remember(noise, DISTANCE_HOURS)), FARTHEST)
+    keep = np.exp(-1 / (60 * DISTANCE_HOURS))
+    mean = lfilter([1 - keep], [1.0, -keep], distance - USUAL_DISTANCE)
+    return np.concatenate([[0.0], mean[:-1]]) / DISTANCE_SPREAD
+
+
+def release_shocks(time: pd.DatetimeIndex, releases: pd.DataFrame) -> Floats:
+    """What releases add to the log variance of each minute from theirs on; shape (n_minutes,)."""
+    added = np.zeros(len(time) + RELEASE_MINUTES)
+    for event, (height, minutes) in RELEASE_SHOCKS.items():
+        held = pd.DatetimeIndex(releases.loc[releases["event"] == event, "time"])
+        for first in time.get_indexer(held[held.isin(time)]):
+            added[first : first + RELEASE_MINUTES] += height * np.exp(-np.arange(RELEASE_MINUTES) / minutes)
+    return added[: len(time)]
+
+
+def minute_noise(symbol: str, n_minutes: int, seed: int) -> Floats:
+    """Each minute's simple return in units of its spread: symmetric around 0, of variance 1, with jumps.
+
+    Shape (n_minutes,); of the market for the most part.
+    """
     to_unit = np.sqrt((TAIL_DEGREES - 2) / TAIL_DEGREES)
     noise = shocks(seed, symbol, "return", lambda rng: to_unit * rng.standard_t(TAIL_DEGREES, n_minutes))
     jump = stream(seed, "market", "jump time").random(n_minutes) < JUMPS_PER_DAY / (24 * 60)
     sign = 2 * stream(seed, "market", "jump sign").integers(2, size=jump.sum()) - 1
     noise[jump] += sign * JUMP_SIZE * np.sqrt(60)
-    noise *= spread * np.sqrt((1 - settings.drift_signal**2) / (1 + JUMP_VARIANCE))
-    return np.log1p(np.clip(noise, -MAX_MOVE, MAX_MOVE))
+    return noise / np.sqrt(1 + JUMP_VARIANCE)
+
+
+def minute_moves(noise: Floats, spread: Floats, drift_signal: float) -> Floats:
+    """Log return of each minute, without any drift; shape (n_minutes,).
+
+    The simple return is symmetric around 0 given the past, so the price is a martingale. Of the
+    variance spread**2, the share drift_signal**2 is left to the planted drift.
+    """
+    simple_return = noise * spread * np.sqrt(1 - drift_signal**2)
+    return np.log1p(np.clip(simple_return, -MAX_MOVE, MAX_MOVE))
 
 
 def signal_filter(drift_signal: float) -> tuple[float, float]:

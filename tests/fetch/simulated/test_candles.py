@@ -9,6 +9,7 @@ from pandas.testing import assert_frame_equal
 
 from stages.common.arrays import Floats
 from stages.common.bars import bar_length
+from stages.common.calendar import EVENTS, read_releases
 from stages.fetch.clean import clean
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated import candles as simulated
@@ -17,17 +18,27 @@ SYMBOL = "BTC/USDT"
 PRICES = ["open", "high", "low", "close"]
 
 
-def market_settings(
-    seed: int = 1, drift_signal: float = 0.0, volatility_memory: float = 1.0
-) -> SimulatedParams:
-    """The market's own settings."""
-    return SimulatedParams(seed=seed, drift_signal=drift_signal, volatility_memory=volatility_memory)
+RELEASES = read_releases()
+CPI = pd.Timestamp("2022-01-12 13:30", tz="UTC")  # the first release after 2022-01-08
+
+
+def market_settings(**changes: Any) -> SimulatedParams:
+    """The market's own settings, as params.yaml has them but for the changes."""
+    usual = {"seed": 1, "drift_signal": 0.0, "volatility_memory": 1.0}
+    return SimulatedParams(**{**usual, "distance_effect": 1.0, "release_effect": 1.0, **changes})
 
 
 def hourly(n_bars: int, symbol: str = SYMBOL, **changes: Any) -> pd.DataFrame:
     """Hourly candles of the market, from a Monday on."""
     open_time = pd.date_range("2022-01-03", periods=n_bars, freq="h", tz="UTC", unit="ms")
-    return simulated.simulate(symbol, open_time, 60, market_settings(**changes))
+    return simulated.simulate(symbol, open_time, 60, market_settings(**changes), RELEASES)
+
+
+def spread_of(n_minutes: int, noise: Floats | None = None, **changes: Any) -> Floats:
+    """Spread of each minute from Monday 2022-01-10 on, on a noise of nil if there is none."""
+    time = pd.date_range("2022-01-10", periods=n_minutes, freq="min", tz="UTC", unit="ms")
+    noise = np.zeros(n_minutes) if noise is None else noise
+    return simulated.minute_spread(SYMBOL, time, noise, market_settings(**changes), RELEASES)
 
 
 @pytest.fixture
@@ -160,10 +171,8 @@ def test_memory_equals_its_written_recursion():
 
 
 def test_without_memory_every_minute_has_the_same_variance():
-    """volatility_memory 0 leaves no component, no profile: one spread, that of a year's volatility."""
-    week_minute = np.arange(3 * simulated.WEEK_MINUTES) % simulated.WEEK_MINUTES
-
-    spread = simulated.minute_spread(SYMBOL, week_minute, market_settings(volatility_memory=0.0))
+    """volatility_memory 0 leaves no component, profile or release: one spread, of a year's volatility."""
+    spread = spread_of(3 * simulated.WEEK_MINUTES, volatility_memory=0.0)
 
     np.testing.assert_allclose(spread * np.sqrt(365.25 * 24 * 60), simulated.ANNUAL_VOLATILITY)
 
@@ -171,11 +180,10 @@ def test_without_memory_every_minute_has_the_same_variance():
 @pytest.mark.parametrize("memory", [0.3, 1.0])
 def test_memory_leaves_the_long_run_variance_where_it_is(monkeypatch, memory):
     """Neither the profile nor the components change the mean variance, only when it comes."""
-    week_minute = np.arange(simulated.WEEK_MINUTES)
     usual = simulated.ANNUAL_VOLATILITY**2 / (365.25 * 24 * 60)
 
     def variance() -> Floats:
-        return simulated.minute_spread(SYMBOL, week_minute, market_settings(volatility_memory=memory)) ** 2
+        return spread_of(simulated.WEEK_MINUTES, volatility_memory=memory, release_effect=0.0) ** 2
 
     monkeypatch.setattr(simulated, "MEMORIES", {})
     profile = variance()
@@ -187,6 +195,76 @@ def test_memory_leaves_the_long_run_variance_where_it_is(monkeypatch, memory):
     np.testing.assert_allclose(profile.mean(), usual)
     np.testing.assert_allclose((both / profile).mean(), 1, atol=0.1 * memory)
     assert both.std() > profile.std() > 0.1 * memory * usual
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
+def test_distance_leaves_the_long_run_variance_where_it_is(monkeypatch, share):
+    """Whatever part of its component distance drives, that one keeps mean, variance and days of memory."""
+    monkeypatch.setattr(simulated, "MEMORIES", {simulated.DRIVEN: simulated.MEMORIES[simulated.DRIVEN]})
+    monkeypatch.setattr(simulated, "week_profile", lambda: np.zeros(simulated.WEEK_MINUTES))
+    n_minutes = 6 * 365 * 24 * 60
+    noise = simulated.minute_noise(SYMBOL, n_minutes, seed=1)
+
+    log_variance = 2 * np.log(spread_of(n_minutes, noise, distance_effect=share, release_effect=0.0))
+
+    usual = simulated.ANNUAL_VOLATILITY**2 / (365.25 * 24 * 60)
+    assert np.exp(log_variance).mean() / usual == pytest.approx(1, abs=0.1)
+    assert log_variance.var() == pytest.approx(0.25, abs=0.04)
+    lag = simulated.DRIVEN * 60
+    assert 0.15 < np.corrcoef(log_variance[lag:], log_variance[:-lag])[0, 1] < 0.45
+
+
+def test_distance_counts_once_it_is_past_and_whichever_way():
+    """A minute's noise moves the distance of later minutes alone; a mirrored market has the same one."""
+    noise = simulated.minute_noise(SYMBOL, 3000, seed=1)
+    shocked = noise.copy()
+    shocked[2000] += 30
+
+    plain, after, mirrored = (simulated.mean_distance(each) for each in (noise, shocked, -noise))
+
+    np.testing.assert_array_equal(plain[:2001], after[:2001])
+    assert (plain[2001:] != after[2001:]).all()
+    np.testing.assert_array_equal(plain, mirrored)
+
+
+def test_a_price_far_from_its_average_is_followed_by_wild_minutes():
+    """A steady climb raises the spread, hour by hour, where distance has an effect, and nowhere else."""
+    still, climb = np.zeros(5000), np.full(5000, 0.05)
+
+    ratio = spread_of(5000, climb) / spread_of(5000, still)
+
+    np.testing.assert_allclose(ratio[0], 1)
+    assert (np.diff(ratio) > 0).all()
+    assert ratio[-1] > 1.5
+    np.testing.assert_array_equal(
+        spread_of(5000, climb, distance_effect=0.0), spread_of(5000, still, distance_effect=0.0)
+    )
+
+
+def test_a_release_moves_the_market_from_its_minute_on():
+    """The spread jumps in that very minute and falls back within a day; before, nobody knows."""
+    first = int((CPI - pd.Timestamp("2022-01-10", tz="UTC")) / pd.Timedelta(minutes=1))
+
+    ratio = spread_of(5 * 1440) / spread_of(5 * 1440, release_effect=0.0)
+
+    height, minutes = simulated.RELEASE_SHOCKS["cpi"]
+    np.testing.assert_array_equal(ratio[:first], 1)
+    assert ratio[first] == pytest.approx(np.exp(height / 2))
+    assert ratio[first + int(minutes)] == pytest.approx(np.exp(height / 2 / np.e))
+    np.testing.assert_array_equal(ratio[first + simulated.RELEASE_MINUTES :], 1)
+
+
+def test_releases_beyond_the_window_or_before_it_do_not_count():
+    """The market begins with its first minute; a table may go on long after its last."""
+    time = pd.date_range("2022-01-12 13:31", periods=600, freq="min", tz="UTC", unit="ms")
+
+    assert (simulated.release_shocks(time, RELEASES) == 0).all()
+    assert (simulated.release_shocks(time, RELEASES.iloc[:0]) == 0).all()
+
+
+def test_every_kind_of_release_has_its_shock():
+    """A new kind in the calendar needs one, too."""
+    assert set(simulated.RELEASE_SHOCKS) == set(EVENTS)
 
 
 def test_the_weekend_is_quiet_and_new_york_busy():
@@ -212,7 +290,7 @@ def test_returns_have_no_drift_of_their_own():
     """Minutes rise as often as they fall, and the mean simple return is nil within its error."""
     spread = np.full(200_000, 0.001)
 
-    moves = simulated.minute_moves(SYMBOL, spread, market_settings())
+    moves = simulated.minute_moves(simulated.minute_noise(SYMBOL, len(spread), seed=1), spread, 0.0)
 
     simple = np.expm1(moves)
     assert abs(simple.mean()) < 3 * simple.std() / np.sqrt(len(simple))
@@ -224,14 +302,14 @@ def test_returns_have_the_spread_they_are_given(drift):
     """Innovations and jumps together have variance spread**2, less what the planted drift will add."""
     spread = np.full(1_000_000, 1e-4)
 
-    moves = simulated.minute_moves(SYMBOL, spread, market_settings(drift_signal=drift))
+    moves = simulated.minute_moves(simulated.minute_noise(SYMBOL, len(spread), seed=1), spread, drift)
 
     assert moves.std() == pytest.approx(1e-4 * np.sqrt(1 - drift**2), rel=0.05)
 
 
 def test_no_move_takes_the_price_below_zero():
     """However wild the variance, a minute never loses more than half the price."""
-    moves = simulated.minute_moves(SYMBOL, np.full(1000, 10.0), market_settings())
+    moves = simulated.minute_moves(simulated.minute_noise(SYMBOL, 1000, seed=1), np.full(1000, 10.0), 0.0)
 
     assert np.isfinite(moves).all()
     assert moves.min() == pytest.approx(np.log(0.5))
