@@ -96,13 +96,13 @@ def to_schema(candles: pd.DataFrame, symbol: str) -> pd.DataFrame:
 def to_numbers(values: pd.Series) -> pd.Series:
     """A column as float64. Raises TypeError or ValueError where a value is no number.
 
-    Python takes 1_000 and digits of any script for numbers; here they are text.
+    Python takes 1_000, digits of any script, true and false for numbers; here they are text.
     """
     if pd.api.types.is_bool_dtype(values):
         raise TypeError(f"{values.iloc[0]}, true or false")
     if not pd.api.types.is_numeric_dtype(values):
         texts = values.astype(str)
-        odd = texts.str.contains("_|[^ -~\\s]", regex=True)
+        odd = texts.str.contains("_|[^ -~\\s]|^(?:True|False)$", regex=True)
         if odd.any():
             raise ValueError(f"could not convert string to float: {texts[odd].iloc[0]!a}")
     return values.astype("float64")

@@ -480,12 +480,12 @@ def test_text_is_no_price(make_candles: MakeCandles):
     )
 
 
-@pytest.mark.parametrize("text", ["1_000", "\u0663\u0660", "20\u00a0000", "\uff11"])
-def test_a_number_that_python_alone_reads_is_none(make_candles: MakeCandles, text: str):
+@pytest.mark.parametrize("value", ["1_000", "\u0663\u0660", "20\u00a0000", "\uff11", True, False])
+def test_a_number_that_python_alone_reads_is_none(make_candles: MakeCandles, value: str | bool):  # noqa: FBT001
     """Nor are digits of another script: who writes prices so means something by it."""
     candles = make_candles(5).astype({"close": object})
 
-    assert f"could not convert string to float: {text!a}" in refusal(changed(candles, 2, close=text))
+    assert f"to float: {str(value)!a}" in refusal(changed(candles, 2, close=value))
 
 
 def test_timeframe_must_be_the_step(make_candles: MakeCandles, make_params: MakeParams):
