@@ -21,11 +21,11 @@ many seeds, and how often what was called. `{command}` writes this page.
 
 {table}
 
-The market is the built-in one, hourly, with one symbol, and without effects of distance or releases, so that
-what the classics know is all there is. The settings are those of `params.yaml`, but for a
-dense network, monthly refits, baselines without the slow ones, and four tests that are together long enough
-for a verdict. The intervals of shares are exact binomial ones (Clopper and Pearson). "Within error": the
-interval reaches down to what must be.
+The market is the built-in one, hourly, with one symbol, without effects of distance or releases, so that
+what the classics know is all there is. The settings are those of `params.yaml`, but for a dense network,
+monthly refits, baselines without the slow ones, and four tests that are together long enough for a verdict.
+The intervals of shares are exact binomial ones (Clopper and Pearson). "Within error": the interval reaches
+down to what must be.
 
 - **null**: constant variance and no drift, so that there is nothing to know. "Best baseline beaten"
   counts the interval and the test of the edge, whether or not there is a signal.
