@@ -276,8 +276,14 @@ CANARIES = {
     ),
     "a correction that test wants": Canary(
         file="stages/train/rows.py",
-        sound='val = fold.of("val")\n        y, offset',
-        leaky='val = fold.of("test")\n        y, offset',
+        sound="or [by_time[val].sum()]",
+        leaky="or [by_time[test].sum()]",
+        tests="tests/train/test_rows.py",
+    ),
+    "a record of answers that nobody has yet": Canary(
+        file="stages/train/rows.py",
+        sound="[before[before.index <= end].sum() for",
+        leaky="[before.sum() for",
         tests="tests/train/test_rows.py",
     ),
     "errors known before their horizon is over": Canary(

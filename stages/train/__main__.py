@@ -85,7 +85,7 @@ def print_summary(trained: Trained) -> None:
         for name, networks in trained.networks.items()
     ]
     dropped = [name for name in trained.folds if name not in trained.kept]
-    nothing = f"; none kept, for it saved nothing on val so far: {', '.join(dropped)}" if dropped else ""
+    nothing = f"; none kept, for it had saved nothing so far: {', '.join(dropped)}" if dropped else ""
     print(
         f"train: {len(rows):,} rows; lost: {no_window:,} without a whole window, {no_offset:,} before the "
         f"baseline's first fit; kept epoch by fold, {', '.join(kept)}{nothing}"

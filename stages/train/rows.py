@@ -104,11 +104,11 @@ def predictions(fold: Fold, correction: Floats) -> pd.DataFrame:
 
 
 def wanted(folds: dict[str, Fold], corrections: dict[str, Floats], task: Task) -> set[str]:
-    """The folds that keep their correction: it saves loss on the val rows of all folds so far.
+    """The folds that keep their correction: the corrections of the folds before saved loss on their tests.
 
-    `corrections`: of each fold's rows, shape (n,). One fold's val is too short a time to tell a good
-    correction by; those of the folds before it, each corrected by its own, are known by then too. Hours in
-    which they overlap count twice.
+    `corrections`: of each fold's rows, shape (n,). Of a test before, those rows count whose label had ended
+    by this fold's own test. They were foretold; val may have chosen the epoch, and flatters it. So val
+    decides for the first fold alone, of which nothing else is known.
 
     Raises InputError where a correction is no number: the network has diverged.
     """
@@ -118,12 +118,15 @@ def wanted(folds: dict[str, Fold], corrections: dict[str, Floats], task: Task) -
                 "train.learning_rate must be low enough for a fit to settle; "
                 f"received corrections that are no numbers in fold {name}."
             )
-    kept, saved = set(), 0.0
+    kept, tests = set(), list[pd.Series]()  # the latter by close_time: what was saved in each so far
     for fold in sorted(folds.values(), key=lambda fold: fold.of("val")["close_time"].min()):
-        val = fold.of("val")
-        y, offset = val["y"].to_numpy(), val["offset"].to_numpy()
-        corrected = offset + corrections[fold.name][val.index]
-        saved += float(np.sum(task.loss(y, offset) - task.loss(y, corrected)))
-        if saved > 0:
+        y, offset = fold.rows["y"].to_numpy(), fold.rows["offset"].to_numpy()
+        saved = task.loss(y, offset) - task.loss(y, offset + corrections[fold.name])
+        by_time = pd.Series(saved, index=fold.rows["close_time"])
+        val, test = ((fold.rows["role"] == role).to_numpy() for role in ("val", "test"))
+        end = by_time.index[val].max()  # no label of these rows reaches this fold's test
+        saved_before = [before[before.index <= end].sum() for before in tests] or [by_time[val].sum()]
+        if sum(saved_before) > 0:
             kept.add(fold.name)
+        tests.append(by_time[test])
     return kept

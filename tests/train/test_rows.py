@@ -182,15 +182,35 @@ def test_val_says_whether_a_correction_is_wanted(rows, spans, make_params):
     assert wanted(folds, {"1": step.where(~val, 0.0).to_numpy()}, TASKS["direction"]) == set()
 
 
-def test_what_earlier_folds_saved_counts(rows, spans, make_params):
-    """A record of 100 good rows outweighs 70 bad ones after them, not 70 bad ones before a good fold."""
+def test_the_test_before_decides(rows, spans, make_params):
+    """What the fold before saved on its test counts, not its val nor this one's; nothing is too little."""
     folds = folds_of(rows, spans, make_params())
     towards = {name: 0.1 * (2 * fold.rows["y"].to_numpy() - 1) for name, fold in folds.items()}
+    in_test = (folds["0"].rows["role"] == "test").to_numpy()
+    fooled, late = (np.where(in_test, sign * towards["0"], -sign * towards["0"]) for sign in (-1, 1))
     task = TASKS["direction"]
-    assert wanted(folds, towards, task) == {"0", "1"}
-    assert wanted(folds, {"0": towards["0"], "1": -towards["1"]}, task) == {"0", "1"}
-    assert wanted(folds, {"0": -towards["0"], "1": towards["1"]}, task) == set()
-    assert wanted(folds, {"0": -towards["0"], "1": 9 * towards["1"]}, task) == {"1"}
+    for first, second, kept in (
+        (towards["0"], towards["1"], {"0", "1"}),
+        (towards["0"], -towards["1"], {"0", "1"}),
+        (fooled, towards["1"], {"0"}),
+        (late, -towards["1"], {"1"}),
+        (np.zeros(len(in_test)), towards["1"], set()),
+    ):
+        corrections = {"0": first.astype(np.float64), "1": second}
+        assert wanted(folds, corrections, task) == kept
+
+
+def test_a_test_row_counts_once_its_label_has_ended(rows, spans, make_params):
+    """Of the test before, rows later than this fold's val aren't known as its own test begins."""
+    params, times = make_params(), rows["close_time"]
+    spans.loc[spans["role"] == "val", "last"] = times[309]
+    folds = folds_of(rows, spans, params)  # the test of fold 0 goes on to row 319
+    towards = {name: 0.1 * (2 * fold.rows["y"].to_numpy() - 1) for name, fold in folds.items()}
+    known = (folds["0"].rows["close_time"] <= times[309]).to_numpy()
+
+    for of_unknown in (9.0, -9.0):
+        correction = towards["0"] * np.where(known, 1.0, of_unknown)
+        assert wanted(folds, {"0": correction, "1": -towards["1"]}, TASKS["direction"]) == {"0", "1"}
 
 
 def test_a_diverged_network_is_refused(rows, spans, make_params):
