@@ -21,6 +21,8 @@ from stages.fetch.source import Source
 
 START_PRICE = 30_000.0
 PRICE_DECIMALS = 2  # a tick of .01, as Binance has it for BTC/USDT
+PRICE_DIGITS = 5  # at least, or a price that has fallen far would hardly move
+LEAST_TICK = 1e-8  # as exchanges have it
 VOLUME_DECIMALS = 5
 ANNUAL_VOLATILITY = 0.52  # of the price, jumps included
 COMMON_SHARE = 0.85  # of the variance of every shock to returns and to log variance
@@ -115,12 +117,14 @@ def simulate(
 
 
 def in_ticks(log_price: Floats) -> Floats:
-    """Prices from logs over START_PRICE, in whole ticks and at least one; shape as it comes.
+    """Prices from logs over START_PRICE, in whole ticks and at least LEAST_TICK; shape as it comes.
 
     As an exchange gives them. It also drops the last bits, in which processors and math libraries differ.
     """
-    tick = 10.0**-PRICE_DECIMALS
-    return np.maximum(np.round(START_PRICE * np.exp(log_price), PRICE_DECIMALS), tick)
+    price = np.maximum(START_PRICE * np.exp(log_price), LEAST_TICK)
+    # Below 10**(PRICE_DIGITS - PRICE_DECIMALS - 1) ticks are finer, so that PRICE_DIGITS are left.
+    decimals = np.clip(PRICE_DIGITS - 1 - np.floor(np.log10(price)), PRICE_DECIMALS, -np.log10(LEAST_TICK))
+    return np.round(price * 10.0**decimals) / 10.0**decimals
 
 
 def stream(seed: int, owner: str, purpose: str) -> np.random.Generator:

@@ -404,4 +404,14 @@ def test_prices_are_ticks_and_volumes_lots(seed):
 
 def test_a_price_is_a_tick_at_least():
     """However far it falls: nothing is worth nothing."""
-    assert simulated.in_ticks(np.array([-100.0, 0.0])).tolist() == [0.01, simulated.START_PRICE]
+    prices = simulated.in_ticks(np.array([-100.0, 0.0]))
+
+    assert prices.tolist() == [simulated.LEAST_TICK, simulated.START_PRICE]
+
+
+@pytest.mark.parametrize("price", [123.456, 99.98765, 1.234567, 0.0012345678])
+def test_a_low_price_keeps_its_digits(price):
+    """A tick is .01 at most, and less where that would leave fewer than five digits."""
+    (found,) = simulated.in_ticks(np.log(np.array([price]) / simulated.START_PRICE))
+
+    assert found == float(f"{price:.5g}")
