@@ -14,7 +14,7 @@ from scipy.stats import kurtosis
 
 from stages.baseline.refit import log_forecasts
 from stages.baseline.regression import ridge_by_hour
-from stages.baseline.rows import RANGES
+from stages.baseline.rows import HOURS, RANGES
 from stages.baseline.stage import rows_of
 from stages.baseline.volatility import DISTANCES, benchmark, har_hour_of_week
 from stages.common import bars
@@ -202,7 +202,7 @@ def volatility_gains(candles: pd.DataFrame) -> dict[str, float]:
 def release_ratios(relative_range: pd.Series) -> dict[str, float]:
     """True range around releases over the usual: its mean at that hour in three weeks before and after."""
     releases = read_releases()
-    usual = sum(relative_range.shift(168 * weeks) for weeks in (-3, -2, -1, 1, 2, 3)) / 6
+    usual = sum(relative_range.shift(HOURS * weeks) for weeks in (-3, -2, -1, 1, 2, 3)) / 6
     ratio, hour = relative_range / usual, releases["time"].dt.floor("h")
     at = {event: ratio.reindex(hour[releases["event"] == event]).mean() for event in EVENTS}
     return {
