@@ -228,7 +228,7 @@ CANARIES = {
     # Training
     "a scaler fitted on all rows of the table": Canary(
         file="stages/train/windows.py",
-        sound="rows = table[held].astype(np.float64)",
+        sound="rows = table[held(len(table), ends, window)].astype(np.float64)",
         leaky="rows = table.astype(np.float64)",
         tests="tests/train/test_windows.py",
     ),

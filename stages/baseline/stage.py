@@ -28,9 +28,28 @@ def baseline(
 ) -> Tables:
     """Each symbol's close_time and a column a baseline, but for those to `skip`; a row a label.
 
+    As `every_candle` has them. Raises InputError where there never were enough rows for every baseline's
+    first fit.
+    """
+    tables = every_candle(candles, labels, releases, params, skip)
+    for symbol, table in tables.items():
+        labelled = table["close_time"].isin(labels[symbol]["close_time"])
+        tables[symbol] = table[labelled].reset_index(drop=True)
+        check_fitted(symbol, tables[symbol], params.baseline)
+    return tables
+
+
+def every_candle(
+    candles: Tables,
+    labels: Tables,
+    releases: pd.DataFrame | None,
+    params: Params,
+    skip: Collection[str] = (),
+) -> Tables:
+    """Each symbol's close_time and a column a baseline, but for those to `skip`; a row a candle.
+
     `releases`: as `read_releases` has them; None where none matters. A process a symbol and column. Row t
-    uses candles up to t, and labels that had ended by its close. Raises InputError where there never were
-    enough rows for every baseline's first fit.
+    uses candles up to t, and labels that had ended by its close.
     """
     rows = {symbol: rows_of(candles[symbol], labels[symbol], releases, params) for symbol in candles}
     made = forecasters(params.task, params.label.of(params.task).model_dump())
@@ -40,13 +59,12 @@ def baseline(
     work = [partial(made[name], rows[symbol], params.baseline) for symbol, name in pairs]
     columns = parallel_map(call, work, "baseline")
     found = dict(zip(pairs, columns, strict=True))
-    tables = {}
-    for symbol, of_symbol in rows.items():
-        forecasts = {name: found[symbol, name] for name in names}
-        every_candle = pd.DataFrame({"close_time": of_symbol["close_time"]} | forecasts)
-        tables[symbol] = every_candle[of_symbol["label_end"].notna()].reset_index(drop=True)
-        check_fitted(symbol, tables[symbol], params.baseline)
-    return tables
+    return {
+        symbol: pd.DataFrame(
+            {"close_time": of_symbol["close_time"]} | {name: found[symbol, name] for name in names}
+        )
+        for symbol, of_symbol in rows.items()
+    }
 
 
 def rows_of(

@@ -1,4 +1,4 @@
-"""evaluate: reads predictions, labels, baselines and training curves; writes results/."""
+"""evaluate: reads predictions, labels, baselines, training curves; writes results/, models/evidence."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from stages.common.outputs import fresh_folder, write_text
 from stages.common.settings import read_settings
 from stages.common.tables import not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
+from stages.evaluate import evidence
 from stages.evaluate.curves import scatter, units
 from stages.evaluate.ledger import remember
 from stages.evaluate.metrics import as_json
@@ -27,7 +28,7 @@ DEFAULTS = Path(__file__).with_name("defaults.yaml")  # params.yaml as it is com
 
 
 def main(params: Params) -> None:
-    """Write results/, all but what train has written there."""
+    """Write models/evidence, and results/, all but what train has written there."""
     predictions = read_table("data/predictions.parquet")
     labels = read_tables("data/labels")
     found = evaluate(predictions, labels, read_tables("data/baselines", labels), params)
@@ -47,6 +48,10 @@ def main(params: Params) -> None:
             save(picture, folder / f"{plot}.png")
         images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
     write_table("results/by_time.parquet", found.by_time)
+    with fresh_folder("models/evidence") as folder:
+        write_table(folder / "rows.parquet", found.evidence)
+        promise = evidence.facts(found.test, metrics, settings, found.best)
+        write_text(folder / "facts.json", as_json(promise))
     subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))), known_until(read_releases()))
     write_text("results/report.html", page(subject, verdict, metrics, found.tables, images))
     write_text("results/metrics.json", as_json(metrics))

@@ -85,6 +85,11 @@ def width(_rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
     return np.maximum(hi - lo, 0.0)
 
 
+def outcomes(forecast: float, lo: float, hi: float) -> tuple[float, float]:
+    """Ends of the interval around a forecast, in its own unit; NaN where it is empty."""
+    return (float(forecast * np.exp(lo)), float(forecast * np.exp(hi))) if lo <= hi else (np.nan, np.nan)
+
+
 def errors(test: pd.DataFrame) -> dict[str, float]:
     """The classic figures of a regression, pooled over folds and symbols; 0 where one isn't defined.
 
@@ -115,4 +120,6 @@ question = partial(
     bounds=bounds,
     width=width,
     gamma=GAMMA,
+    outcomes=outcomes,
+    tails=False,
 )

@@ -92,6 +92,12 @@ def width(rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
     return yes.astype(np.float64) + no
 
 
+def outcomes(forecast: float, lo: float, hi: float) -> tuple[float, float]:
+    """Least and greatest of the outcomes, 0 and 1, in the set of a forecast; NaN where it holds none."""
+    inside = [y for y, misfit in ((0.0, forecast), (1.0, 1 - forecast)) if lo <= misfit <= hi]
+    return (inside[0], inside[-1]) if inside else (np.nan, np.nan)
+
+
 def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
     """The classic figures of a classifier, pooled over folds and symbols; 0 where one isn't defined."""
     came, call = event(test), called(test)
@@ -135,6 +141,8 @@ question = partial(
     bounds=bounds,
     width=width,
     gamma=GAMMA,
+    outcomes=outcomes,
     block=block,
     scale=1.0,
+    tails=False,
 )

@@ -30,20 +30,33 @@ MONTH = pd.Timedelta(days=30)
 def intervals(rows: pd.DataFrame, question: Question, horizon: pd.Timedelta) -> pd.DataFrame:
     """`covered` (bool) and `width` (the task's unit, finite) of each test row; index as in `rows`.
 
-    `rows` as `rows.join` gives them, with a unique index, in any order. Ranks go back 90 days, or 20 of
-    `horizon`. A fold's symbol is walked on its own, through val, which only warms up, and then test. The
-    set at row t rests on rows whose label had ended by its close.
+    `rows` as `rows.join` gives them, with a unique index, in any order. A fold's symbol is walked on its
+    own, through val, which only warms up, and then test.
     """
-    known, memory = rows[rows["role"] != "train"], max(QUARTER, HORIZONS * horizon).to_timedelta64()
+    known = rows[rows["role"] != "train"]
     tables = []
     for _, group in known.groupby(["fold", "symbol"]):
         part = group.sort_values("close_time")
         misfit = question.nonconformity(part)
-        close, end = (part[name].to_numpy("datetime64[ms]") for name in ("close_time", "label_end"))
-        lo, hi = walk(misfit, close, end, question.bounds, gamma=question.gamma, memory=memory)
+        lo, hi = bounds_of(part, misfit, question, horizon)
         columns = {"covered": (lo <= misfit) & (misfit <= hi), "width": question.width(part, lo, hi)}
         tables.append(pd.DataFrame(columns, index=part.index))
     return pd.concat(tables).loc[rows.index[rows["role"] == "test"]]
+
+
+def bounds_of(
+    rows: pd.DataFrame, misfit: Floats, question: Question, horizon: pd.Timedelta
+) -> tuple[Floats, Floats]:
+    """Lowest and highest nonconformity in the set of each row; each of shape (n_rows,).
+
+    `rows`, of one symbol in order of time: close_time; label_end, NaT where it has yet to come. `misfit`:
+    the nonconformity, whatever it is where the label has yet to come. Ranks go back 90 days, or 20 of
+    `horizon`. The set at row t rests on rows whose label had ended by its close.
+    """
+    memory = max(QUARTER, HORIZONS * horizon).to_timedelta64()
+    close, end = (rows[name].to_numpy("datetime64[ms]") for name in ("close_time", "label_end"))
+    end = np.where(np.isnat(end), close + memory, end)  # never ranked
+    return walk(misfit, close, end, question.bounds, gamma=question.gamma, memory=memory)
 
 
 def walk(

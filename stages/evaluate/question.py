@@ -31,7 +31,9 @@ class Question:
     `horizon_bars`, too. log_density: of y under a score, in nats. nonconformity: how badly y fits its
     forecast; `bounds` gives the lowest and highest in a set, of past ones in rising order and the share
     that may miss, and `width` the size of each row's set between bounds; `gamma` is how far a miss moves
-    the next sets. block: the task's own figures, of test rows and bars a year. scale: of a forecast, for
+    the next sets. outcomes: least and greatest y in the set of a forecast, between bounds; NaN if it is
+    empty. block: the task's own figures, of test rows and bars a year. tails: whether losses are held
+    against their value at risk, too, up to label_end, which is the horizon. scale: of a forecast, for
     reading. What kinds of questions share is in `amount.question` and `chance.question`.
     """
 
@@ -45,8 +47,10 @@ class Question:
     bounds: Callable[[list[float], float], tuple[float, float]]
     width: Callable[[pd.DataFrame, Floats, Floats], Floats]
     gamma: float
+    outcomes: Callable[[float, float, float], tuple[float, float]]
     block: Callable[[pd.DataFrame, float], dict[str, float]]
     scale: float
+    tails: bool
     words: Words
 
 

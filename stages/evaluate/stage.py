@@ -12,10 +12,12 @@ from stages.evaluate import breakdown
 from stages.evaluate.confidence_set import mcs_p
 from stages.evaluate.conformal import coverage_block, intervals
 from stages.evaluate.curves import make_tables
+from stages.evaluate.evidence import evidence_rows, newest_best
 from stages.evaluate.information import gains
 from stages.evaluate.losses import loss_table
 from stages.evaluate.metrics import Metrics, make_metrics, rounded, table_by_time
 from stages.evaluate.question import question_of
+from stages.evaluate.risk import risk_block
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.shared import shared_block
 from stages.evaluate.significance import sample_of
@@ -34,14 +36,16 @@ class Findings(NamedTuple):
 class Evaluation(NamedTuple):
     """`metrics`, as results/metrics.json has them; `tables` behind the plots, by name.
 
-    `test`: the test rows. `by_time`: losses and returns of each time of the test, as float32. `n_lost`:
-    forecasts left out for want of a baseline's.
+    `test`: the test rows. `by_time`: losses and returns of each time of the test, as float32. `evidence`,
+    `best`: of `evidence_rows` and `newest_best`. `n_lost`: forecasts left out for want of a baseline's.
     """
 
     metrics: Metrics
     tables: dict[str, pd.DataFrame]
     test: pd.DataFrame
     by_time: pd.DataFrame
+    evidence: pd.DataFrame
+    best: str
     n_lost: int
 
 
@@ -54,12 +58,13 @@ def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, param
     rows = rows.assign(event=question.event, surprise=question.surprise)
     findings = judge(rows, losses, best, params)
     test = rows[rows["role"] == "test"]
-    own_block = question.block(test, YEAR / bar_length(params.fetch.timeframe))
     return Evaluation(
-        metrics=rounded(make_metrics(rows, losses, findings.shared, own_block, params.task)),
+        metrics=rounded(make_metrics(rows, losses, findings.shared, own_block(rows, params), params.task)),
         tables=findings.tables | make_tables(test, question),
         test=test,
         by_time=findings.by_time,
+        evidence=evidence_rows(rows, question, params.label.horizon),
+        best=newest_best(rows, losses),
         n_lost=len(predictions) - len(rows),
     )
 
@@ -89,6 +94,16 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], params
         "forecasts": breakdown.forecasts(test_losses, set_p, sample)
     }
     return Findings(block, tables, table_by_time(test, test_losses, returns))
+
+
+def own_block(rows: pd.DataFrame, params: Params) -> dict[str, float]:
+    """The task's own figures of the test rows; `rows` of `rows.join`, all roles."""
+    question = question_of(params.task)
+    test, known = rows[rows["role"] == "test"], rows[rows["role"] != "train"]
+    block = question.block(test, YEAR / bar_length(params.fetch.timeframe))
+    if question.tails:
+        block |= risk_block(known, question.spread(known, params.label.horizon))
+    return block
 
 
 def in_one(tables: Tables) -> pd.DataFrame:

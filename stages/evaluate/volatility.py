@@ -26,6 +26,7 @@ QUESTION = amount.question(
     spread=spread,
     block=block,
     scale=PERCENT,
+    tails=True,
     words=Words(
         unit="range of a bar, % of price",
         outcome="range of a bar, % of price",

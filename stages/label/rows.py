@@ -51,6 +51,20 @@ def label_candles(
     return labels, {reason: int(np.sum(fates == reason)) for reason in LOST}
 
 
+def yet_to_come(candles: pd.DataFrame, bar: pd.Timedelta, horizon: int, split: SplitParams) -> pd.DataFrame:
+    """The newest candles, whose label has yet to come: close_time, and atr, ATR(14) over close; in order.
+
+    Those that would be rows if `horizon` more bars were there, as far as can be told by now.
+    """
+    stretch = stretches(candles["open_time"], bar, split.bridge_bars)
+    bars = candles.assign(true_range=true_range(candles, stretch), atr=atr(candles, stretch))
+    fates = row_fates(bars, stretch, bar, horizon, split.warmup_bars)
+    moves = bars["true_range"].rolling(ATR_PERIOD).max() > 0
+    newest = bars[(fates == "horizon") & moves]
+    close_time = (newest["open_time"] + bar).astype("datetime64[ms, UTC]")
+    return pd.DataFrame({"close_time": close_time, "atr": newest["atr"] / newest["close"]})
+
+
 def in_words(lost: dict[str, int]) -> str:
     """How many candles gave no row, and why, as the end of a sentence; `lost` by `LOST` reason."""
     words = [f"{count:,} {LOST[reason]}" for reason, count in lost.items() if count]

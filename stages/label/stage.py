@@ -10,7 +10,7 @@ from stages.common.errors import InputError
 from stages.common.parallel import parallel_map
 from stages.common.tables import Tables
 from stages.label.folds import cut_folds
-from stages.label.rows import LOST, in_words, label_candles
+from stages.label.rows import LOST, in_words, label_candles, yet_to_come
 from stages.params import Params
 
 
@@ -23,6 +23,24 @@ class Labelled(NamedTuple):
     labels: Tables
     folds: pd.DataFrame
     lost: dict[str, int]
+
+
+def newest_labels(candles: Tables, params: Params) -> Tables:
+    """Each symbol's labels, and after them the rows whose label has yet to come, as `yet_to_come` has them.
+
+    There, all but close_time and atr is missing. Raises InputError where a symbol has neither.
+    """
+    bar, split, horizon = bar_length(params.fetch.timeframe), params.split, params.label.horizon
+    tables = {}
+    for symbol, table in candles.items():
+        labels, _ = label_candles(table, params.task, bar, params.label, split)
+        tables[symbol] = pd.concat([labels, yet_to_come(table, bar, horizon, split)], ignore_index=True)
+        if tables[symbol].empty:
+            raise InputError(
+                "split.warmup_bars must leave each symbol rows; "
+                f"received {split.warmup_bars}, while {symbol} has {len(table):,} candles."
+            )
+    return tables
 
 
 def label(candles: Tables, params: Params) -> Labelled:

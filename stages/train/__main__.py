@@ -14,14 +14,14 @@ from stages.common.task import TASKS
 from stages.params import Params
 from stages.runner import run_stage
 from stages.train.accelerator import check_metal, installed
-from stages.train.fitting import network_spec
-from stages.train.stage import LIVE, Trained, train
+from stages.train.shipped import Shipped
+from stages.train.stage import Trained, train
 
 DIGITS = 6  # of losses and AUCs: more than a network's float32 can mean
 
 
 def main(params: Params) -> None:
-    """Write data/predictions.parquet and models; results/training.csv and results/train as folds end."""
+    """Write predictions and models/networks; results/training.csv and results/train as folds end."""
     check_metal(str(installed("tensorflow")), installed("tensorflow-metal"))
     features = read_tables("data/features")
     labels = read_tables("data/labels", features)
@@ -32,7 +32,7 @@ def main(params: Params) -> None:
         note = curves_writer(opened, unit)
         trained = train(features, labels, spans, baselines, params, as_a_fold_ends=note)
     write_table("data/predictions.parquet", trained.predictions)
-    write_models(trained, params)
+    write_models(trained.shipped, params.train.seeds)
     print_summary(trained)
 
 
@@ -63,17 +63,17 @@ def curves_writer(opened: ExitStack, unit: str) -> Callable[[str, pd.DataFrame],
     return note
 
 
-def write_models(trained: Trained, params: Params) -> None:
-    """What it takes to build the newest networks again, each seed's weights, and the trees beside them."""
-    fold, networks = trained.folds[LIVE], trained.networks[LIVE]
-    kept = LIVE in trained.kept
-    spec = network_spec(fold, networks[0], trained.features, params.task, params.train, kept=kept)
-    with fresh_folder("models") as folder:
-        write_text(folder / "spec.json", json.dumps(spec, indent=2) + "\n")
-        for seed, network in zip(params.train.seeds, networks, strict=True):
-            (folder / f"seed-{seed}.weights.h5").write_bytes(network.weights)
-        if LIVE in trained.trees:
-            write_table(folder / "trees.parquet", trained.trees[LIVE].nodes)
+def write_models(shipped: dict[str, Shipped], seeds: list[int]) -> None:
+    """A folder a fold, with what it takes to build its networks again: spec, weights a seed, and trees."""
+    with fresh_folder("models/networks") as folder:
+        for name, (spec, weights, nodes) in shipped.items():
+            of_fold = folder / name
+            of_fold.mkdir()
+            write_text(of_fold / "spec.json", json.dumps(spec, indent=2) + "\n")
+            for seed, file in zip(seeds, weights, strict=True):
+                (of_fold / f"seed-{seed}.weights.h5").write_bytes(file)
+            if nodes is not None:
+                write_table(of_fold / "trees.parquet", nodes)
 
 
 def print_summary(trained: Trained) -> None:
@@ -81,10 +81,10 @@ def print_summary(trained: Trained) -> None:
     rows = trained.rows
     no_window, no_offset = int((rows["end"] < 0).sum()), int(rows["offset"].isna().sum())
     kept = [
-        f"{name}: " + " and ".join(f"{one.kept_epoch} of {len(one.curves) - 1}" for one in networks)
-        for name, networks in trained.networks.items()
+        f"{name}: " + " and ".join(f"{epoch} of {n_epochs}" for epoch, n_epochs in epochs)
+        for name, epochs in trained.kept_epochs.items()
     ]
-    dropped = [name for name in trained.folds if name not in trained.kept]
+    dropped = [name for name, (spec, _, _) in trained.shipped.items() if not spec["kept"]]
     nothing = f"; none kept, for it had saved nothing so far: {', '.join(dropped)}" if dropped else ""
     print(
         f"train: {len(rows):,} rows; lost: {no_window:,} without a whole window, {no_offset:,} before the "

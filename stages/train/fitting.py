@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import call
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from stages.common.arrays import Floats
 from stages.common.parallel import parallel_results
-from stages.common.task import TASKS, Task
+from stages.common.task import Task
 from stages.train.params import TrainParams
 from stages.train.quiet import without_notes
 from stages.train.rows import Fold
@@ -61,10 +62,7 @@ def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: T
     loss. Then `train.refit_epochs` more with val's rows, from the kept weights and the optimiser as it is:
     for the test rows, and for the weights. The same arguments give the same result, in whatever process.
     """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    with without_notes():
-        from stages.train import networks  # noqa: PLC0415  (takes seconds, and reads the backend)
-
+    networks = load_networks()
     train, val = fold.of("train"), fold.of("val")
     networks.make_repeatable(seed)
     mean, variance = feature_moments(table, train["end"].to_numpy(), params.window)
@@ -100,6 +98,15 @@ def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: T
             correction[test.index] = networks.corrections(corrector, test["end"].to_numpy())
     weights = networks.weights_file(network)
     return Fitted(kept_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
+
+
+def load_networks() -> ModuleType:
+    """stages.train.networks, which takes seconds to import, and reads which backend Keras has."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    with without_notes():
+        from stages.train import networks  # noqa: PLC0415
+
+    return networks
 
 
 def evenly_spread(rows: pd.DataFrame, n: int) -> pd.DataFrame:
@@ -142,27 +149,3 @@ def auc(y: Floats, score: Floats) -> float:
 def mean_curves(fits: Sequence[Fitted]) -> pd.DataFrame:
     """Curves of several seeds as one, indexed by epoch: the mean of the seeds that ran that epoch."""
     return pd.concat([f.curves for f in fits]).groupby("epoch").mean()
-
-
-def network_spec(
-    fold: Fold, one: Fitted, features: list[str], task: str, params: TrainParams, *, kept: bool
-) -> dict[str, Any]:
-    """All that it takes, beside weights and trees, to forecast with what was fitted to a fold again.
-
-    score = offset + correction and raw_score = score + shift. The correction is nil unless `kept`. It is
-    the seeds' mean; with trees, the sum of that and the trees' over the number of voices. The offset is the
-    score of the named baseline, or `start` if there is none. The same for every seed, so that any `one` of
-    the fits will do.
-    """
-    bare = params.offset == "none"
-    return {
-        "task": task,
-        "train": params.model_dump(),
-        "features": features,
-        "mean": one.mean.tolist(),
-        "variance": one.variance.tolist(),
-        "offset": None if bare else TASKS[task].offset,
-        "start": float(fold.rows["offset"].iloc[0]) if bare else None,
-        "shift": fold.shift,
-        "kept": kept,
-    }

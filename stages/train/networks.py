@@ -1,6 +1,7 @@
 """The networks, in Keras on TensorFlow. The only module to import them, for that takes seconds."""
 
 import io
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -95,6 +96,16 @@ def weights_file(network: keras.Model) -> bytes:
     file = WeightsInMemory()
     network.save_weights(file)
     return file.getvalue()
+
+
+def set_weights(network: keras.Model, weights: bytes) -> None:
+    """Put what `weights_file` gave into a network of the same build. Raises ValueError where it isn't."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it speaks of containers that hold no weights
+        try:
+            network.load_weights(WeightsInMemory(weights))
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(" ".join(str(error).split())) from error
 
 
 class WeightsInMemory(io.BytesIO):

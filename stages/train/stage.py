@@ -1,41 +1,49 @@
-"""A network a fold and seed; their forecasts, their curves, and the newest ones' weights."""
+"""A network a fold and seed; their forecasts, their curves, and what is shipped of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.arrays import Floats
 from stages.common.bars import bar_length
+from stages.common.errors import InputError, printable
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.params import Params
 from stages.train.errors import error_names, last_errors
 from stages.train.fitting import Fitted, fit_folds, mean_curves
-from stages.train.rows import Fold, label_rows, make_fold, predictions, wanted
+from stages.train.rows import label_rows, make_fold, predictions, wanted
+from stages.train.shipped import Shipped, correct, make_spec, of_fits
 from stages.train.trees import Trees
 from stages.train.windows import stack_features, window_ends
 
-LIVE = "live"  # the fold that ends with the last row: its networks are shipped, its forecasts are not
+LIVE = "live"  # the fold that ends with the last row: it has no test, and its forecasts are yet to come
+
+
+class Inputs(NamedTuple):
+    """What networks are fed: `names` and `table` of the features, and `rows`, as `label_rows` has them.
+
+    Of all symbols; `table` has shape (n_rows, n_features).
+    """
+
+    names: list[str]
+    table: NDArray[np.float32]
+    rows: pd.DataFrame
 
 
 class Trained(NamedTuple):
-    """What train gives: `predictions` of all folds but `live`; by name each fold, its networks and trees.
+    """What train gives: `predictions` of all folds but `live`; by name, what is shipped of each fold.
 
-    `trees` is empty where `train.trees` is 0. `kept`: the folds that keep their correction, as `wanted` has
-    it; in the others it is nil. `rows`: the labelled rows of all symbols, as `label_rows` has them.
-    `features`: names, in order.
+    `kept_epochs`: by name, of each of the fold's networks, of how many. `rows`: the labelled rows of all
+    symbols, as `label_rows` has them.
     """
 
     predictions: pd.DataFrame
-    folds: dict[str, Fold]
-    networks: dict[str, list[Fitted]]
-    trees: dict[str, Trees]
-    kept: set[str]
+    shipped: dict[str, Shipped]
+    kept_epochs: dict[str, list[tuple[int, int]]]
     rows: pd.DataFrame
-    features: list[str]
 
 
 def train(
@@ -53,41 +61,73 @@ def train(
     `live`. Raises InputError where a fold has no rows for one of its roles.
     """
     task, settings = TASKS[params.task], params.train
-    names, table = stack_features(list(features.values()))
-    rows = labelled_rows(features, labels, baselines, params)
-    names, table = with_errors(names, table, features, rows, params)
+    names, table, rows = make_inputs(features, labels, baselines, params)
     folds = {
         str(name): make_fold(str(name), spans, rows, task, settings) for name in spans["fold"].unique()
     }
     networks: dict[str, list[Fitted]] = {}
-    trees: dict[str, Trees] = {}
+    trees: dict[str, Trees | None] = {}
     for name, of_fold, beside in fit_folds(folds, table, task, settings):
-        networks[name] = of_fold
-        if beside is not None:
-            trees[name] = beside
+        networks[name], trees[name] = of_fold, beside
         if name != LIVE:
             as_a_fold_ends(name, mean_curves(of_fold))
-    voices = 3 if settings.offset == "baseline" else 2  # a constant has none
-    found = {name: mean_correction(networks[name], trees.get(name), voices) for name in folds}
+    found = {name: of_fits(networks[name], trees[name], settings) for name in folds}
     kept = wanted(folds, found, task)
     forecasts = [
         predictions(fold, found[name] if name in kept else np.zeros(len(fold.rows)))
         for name, fold in folds.items()
         if name != LIVE
     ]
-    return Trained(pd.concat(forecasts), folds, networks, trees, kept, rows, names)
+    shipped = {
+        name: Shipped(
+            make_spec(fold, networks[name][0], names, table, settings, task=params.task, kept=name in kept),
+            [network.weights for network in networks[name]],
+            beside.nodes if (beside := trees[name]) else None,
+        )
+        for name, fold in folds.items()
+    }
+    epochs = {
+        name: [(network.kept_epoch, len(network.curves) - 1) for network in networks[name]]
+        for name in networks
+    }
+    return Trained(pd.concat(forecasts), shipped, epochs, rows)
 
 
-def mean_correction(networks: Sequence[Fitted], trees: Trees | None, voices: int) -> Floats:
-    """The mean of the networks' corrections; shape (n,).
+def forecast(shipped: Shipped, inputs: Inputs, since: pd.Timestamp) -> pd.DataFrame:
+    """Scores by what was shipped of a fold: symbol, close_time, score, beyond; a row a label since then.
 
-    With trees beside them, the score is the mean of `voices`: the networks', the trees' and, of three, the
-    baseline's. Both corrections were fitted to more noise than signal, so that the baseline has a voice of
-    its own. Weights that a short past suggests do worse than equal ones: Stock and Watson (2004), Journal
-    of Forecasting 23(6), 405-430.
+    A row without a whole window, or before the baseline's first fit, is left out. `beyond`: the share of
+    features less, or greater, than any in the fold's train rows. Raises InputError where the features are
+    others, or `correct` does.
     """
-    of_networks: Floats = np.mean([network.correction for network in networks], axis=0)
-    return of_networks if trees is None else (of_networks + trees.correction) / voices
+    spec, (names, table, rows) = shipped.spec, inputs
+    if names != spec["features"]:
+        raise InputError(
+            f"models: the features must be those of featurize.groups and windows, {in_short(names)}; "
+            f"received {in_short(spec['features'])}."
+        )
+    told = rows[(rows["close_time"] >= since) & (rows["end"] >= 0) & np.isfinite(rows["offset"])]
+    offset = told["offset"] if spec["start"] is None else spec["start"]
+    ends = told["end"].to_numpy()
+    outside = (table[ends] < np.array(spec["least"])) | (table[ends] > np.array(spec["greatest"]))
+    score = offset + correct(shipped, table, ends)
+    scores = told[["symbol", "close_time"]].assign(score=score, beyond=outside.mean(axis=1))
+    return scores.reset_index(drop=True)
+
+
+def in_short(names: list[str]) -> str:
+    """How many there are, and their beginning."""
+    return printable(f"{len(names)}: {', '.join(names)}")
+
+
+def make_inputs(features: Tables, labels: Tables, baselines: Tables, params: Params) -> Inputs:
+    """What networks are fed, with the baseline's last errors if these are wanted.
+
+    The newest labels may lack a y that has yet to come.
+    """
+    names, table = stack_features(list(features.values()))
+    rows = labelled_rows(features, labels, baselines, params)
+    return Inputs(*with_errors(names, table, features, rows, params), rows)
 
 
 def with_errors(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.common.arrays import Floats, Ints
+from stages.common.arrays import Bools, Floats, Ints
 from stages.common.bars import stretches
 from stages.common.errors import InputError
 
@@ -51,9 +51,20 @@ def feature_moments(table: NDArray[np.float32], ends: Ints, window: int) -> tupl
     `ends`: last row of each window. Two arrays of shape (n_features,). The variance of a feature that
     never changes is given as 1, so that dividing by its root leaves nought.
     """
-    held = np.zeros(len(table), dtype=np.bool_)
-    for bars_back in range(window):
-        held[ends - bars_back] = True
-    rows = table[held].astype(np.float64)
+    rows = table[held(len(table), ends, window)].astype(np.float64)
     constant = (rows == rows[0]).all(axis=0)
     return rows.mean(axis=0), np.where(constant, 1.0, rows.var(axis=0))
+
+
+def feature_range(table: NDArray[np.float32], ends: Ints, window: int) -> tuple[Floats, Floats]:
+    """Least and greatest value of each feature in these windows; two arrays of shape (n_features,)."""
+    rows = table[held(len(table), ends, window)]
+    return rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+
+
+def held(n_rows: int, ends: Ints, window: int) -> Bools:
+    """Whether each row of a table is in one of the windows that end with these rows; shape (n_rows,)."""
+    inside = np.zeros(n_rows, dtype=np.bool_)
+    for bars_back in range(window):
+        inside[ends - bars_back] = True
+    return inside

@@ -53,7 +53,7 @@ def made_up(
         link, inverse = TASKS[task].link, TASKS[task].inverse
         score = link(benchmark) + knowledge * part
         label = {"symbol": symbol, "close_time": times, "y": y, "return_to_end": 2 * y - 1 + noise}
-        label |= {"label_end": times + pd.Timedelta(hours=14), "return_next": noise / 100}
+        label |= {"label_end": times + pd.Timedelta(hours=14), "return_next": noise / 100, "atr": 0.01}
         labels.append(pd.DataFrame(label))
         table = pd.DataFrame({"symbol": symbol, "close_time": times, "benchmark": benchmark})
         table[second] = inverse(link(benchmark) + 0.1 * part)

@@ -10,8 +10,7 @@ from stages.evaluate import chance
 from stages.evaluate.amount import errors
 from stages.evaluate.losses import best_baselines
 from stages.evaluate.metrics import make_metrics
-from stages.evaluate.question import question_of
-from stages.evaluate.stage import judge
+from stages.evaluate.stage import judge, own_block
 from stages.params import check_params
 from tests.settings import shipped
 
@@ -62,12 +61,10 @@ def run(request, compared, make_inputs, params):
     """A task, what evaluate finds of it, and its metrics."""
     task = request.param
     rows, losses = compared(make_inputs(task), task)
-    question = question_of(task)
     best = best_baselines(rows, losses.drop(columns=["network", "best"]))
     settings = check_params(shipped() | {"task": task, "evaluate": params.model_dump()})
     found = judge(rows, losses, best, settings)
-    own_block = question.block(rows[rows["role"] == "test"], 8760.0)
-    return task, found, make_metrics(rows, losses, found.shared, own_block, task)
+    return task, found, make_metrics(rows, losses, found.shared, own_block(rows, settings), task)
 
 
 def test_every_row_says_all(tables):

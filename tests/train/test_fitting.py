@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +11,6 @@ from stages.train.fitting import (
     fit,
     fit_arrays,
     mean_curves,
-    network_spec,
     score_roles,
 )
 from tests.train.conftest import Job, MakeJob
@@ -192,16 +189,3 @@ def test_curves_are_averaged_over_the_seeds_that_still_ran():
     """An epoch that only one seed reached is that seed's."""
     mean = mean_curves([a_fit([1.0, 2.0]), a_fit([3.0, 6.0, 5.0])])
     assert mean["val_loss"].tolist() == [2.0, 4.0, 5.0]
-
-
-@pytest.mark.parametrize("offset", ["baseline", "none"])
-def test_the_spec_survives_json(make_job, offset):
-    """All figures come back from JSON as they were; either a baseline is named or a start given."""
-    job = make_job(offset=offset, class_weights="balanced")
-    spec = network_spec(job.fold, a_fit([1.0]), ["returns_1"], "direction", job.params, kept=True)
-    assert json.loads(json.dumps(spec)) == spec
-    assert spec["shift"] == job.fold.shift
-    start = job.fold.rows["offset"].iloc[0]
-    assert (spec["offset"], spec["start"]) == (
-        ("benchmark", None) if offset == "baseline" else (None, start)
-    )

@@ -28,6 +28,8 @@ from tests.train.conftest import tiny_params, tiny_rows, tiny_spans, tiny_table
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 
 SYMBOLS = ["BTC-USDT", "ETH-USDT"]
+SHIPPED = ["seed-1.weights.h5", "seed-2.weights.h5", "spec.json"]
+LIVE_SPEC = Path("models/networks/live/spec.json")
 SETTINGS = tiny_params(network="lstm", dropout=0.2, epochs=1, class_weights="balanced", seeds=[1, 2])
 
 
@@ -67,7 +69,7 @@ def market(tmp_path, monkeypatch) -> None:
 
 
 def test_train_writes_what_others_read(capsys):
-    """Forecasts and curves of the numbered folds, and the live fold's networks: nothing else.
+    """Forecasts and curves of the numbered folds, and the networks of all: nothing else.
 
     They come from processes of their own, and are those that this process finds by itself.
     """
@@ -76,9 +78,7 @@ def test_train_writes_what_others_read(capsys):
     curves = [f"fold_1/{role}_{figure}.tsv" for role in ("train", "val") for figure in ("auc", "loss")]
     assert list(outputs()) == [
         "data/predictions.parquet",
-        "models/seed-1.weights.h5",
-        "models/seed-2.weights.h5",
-        "models/spec.json",
+        *(f"models/networks/{fold}/{name}" for fold in ("1", "live") for name in SHIPPED),
         "results/train/metrics.json",
         *(f"results/train/plots/metrics/{curve}" for curve in curves),
         "results/training.csv",
@@ -104,7 +104,7 @@ def test_train_writes_what_others_read(capsys):
     assert set(table["fold"]) == {"1"}
     assert set(table["unit"]) == {"direction: log loss"}
 
-    spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
+    spec = json.loads(LIVE_SPEC.read_text(encoding="utf-8"))
     assert TrainParams(**spec["train"]) == SETTINGS
     assert spec["features"] == ["a", "b", "c"]
 
@@ -133,14 +133,16 @@ def test_with_trees_three_voices_are_averaged(monkeypatch):
         read_table("data/predictions.parquet"), expected, check_exact=True, check_dtype=False
     )
 
-    spec = json.loads(Path("models/spec.json").read_text(encoding="utf-8"))
+    spec = json.loads(LIVE_SPEC.read_text(encoding="utf-8"))
     assert spec["features"] == names == ["a", "b", "c", "error_24"]
     after = fold.of("test").index
     y, offset = fold.rows["y"][after].to_numpy(), fold.rows["offset"][after].to_numpy()
     saved = task.loss(y, offset) - task.loss(y, expected["score"][after].to_numpy())
     assert spec["kept"] is bool(saved.sum() > 0)
     live = make_fold("live", read_table("data/folds.parquet"), rows, task, settings)
-    again = trees.corrections(read_table("models/trees.parquet"), table[live.rows["end"].to_numpy()])
+    again = trees.corrections(
+        read_table("models/networks/live/trees.parquet"), table[live.rows["end"].to_numpy()]
+    )
     np.testing.assert_array_equal(again, fit_trees(live, table, task, 40).correction)
 
 
@@ -159,7 +161,7 @@ def test_where_nothing_is_saved_the_baseline_stays(capsys):
 
     predictions = read_table("data/predictions.parquet")
     assert (predictions["score"] == TASKS["direction"].link(np.full(1, 0.25))[0]).all()
-    assert json.loads(Path("models/spec.json").read_text(encoding="utf-8"))["kept"] is False
+    assert json.loads(LIVE_SPEC.read_text(encoding="utf-8"))["kept"] is False
     assert "none kept, for it had saved nothing so far: 1, live" in capsys.readouterr().out
 
 
@@ -213,7 +215,7 @@ def test_each_rows_window_ends_in_its_own_symbols_features():
 
 def test_bad_input_leaves_the_outputs_alone(monkeypatch):
     """Where a fold has no rows to train on, the error comes before any output is touched."""
-    for path in ("data/predictions.parquet", "models/spec.json", "results/train/metrics.json"):
+    for path in ("data/predictions.parquet", str(LIVE_SPEC), "results/train/metrics.json"):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text("as it was", encoding="utf-8")
     before = outputs()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.common.errors import InputError
-from stages.train.windows import feature_moments, stack_features, window_ends
+from stages.train.windows import feature_moments, feature_range, stack_features, window_ends
 
 HOUR = pd.Timedelta(hours=1)
 TIMES = pd.Series(pd.date_range("2022-01-03", periods=30, freq="h", tz="UTC", unit="ms"))
@@ -86,6 +86,17 @@ def test_moments_see_no_row_outside_the_windows():
     shocked[21:] *= 100
     ends = np.array([5, 6, 20])
     np.testing.assert_array_equal(feature_moments(table, ends, 4), feature_moments(shocked, ends, 4))
+
+
+def test_ranges_are_of_the_windows_rows_alone():
+    """Least and greatest of each feature, whatever stands outside the windows."""
+    table = np.random.default_rng(1).standard_normal((30, 2)).astype(np.float32)
+    ends = np.array([5, 6, 20])
+    held = sorted({row for end in ends for row in range(end - 3, end + 1)})
+    table[7:17] *= 100
+    least, greatest = feature_range(table, ends, 4)
+    np.testing.assert_array_equal(least, table[held].min(axis=0))
+    np.testing.assert_array_equal(greatest, table[held].max(axis=0))
 
 
 def test_a_constant_feature_gets_a_variance_to_divide_by():
