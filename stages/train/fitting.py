@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import call
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -62,41 +62,42 @@ def fit(fold: Fold, seed: int, table: NDArray[np.float32], task: Task, params: T
     loss. Then `train.refit_epochs` more with val's rows, from the kept weights and the optimiser as it is:
     for the test rows, and for the weights. The same arguments give the same result, in whatever process.
     """
-    networks = load_networks()
     train, val = fold.of("train"), fold.of("val")
-    networks.make_repeatable(seed)
     mean, variance = feature_moments(table, train["end"].to_numpy(), params.window)
-    network = networks.build(params, mean, variance)
-    corrector = networks.on_table(network, table, params.window)
-    model = networks.with_offset(corrector, task.keras_loss, params.learning_rate)
+    network = load_networks().network_of(params, table.shape[1], task.keras_loss)
+    network.be_traced()
+    network.begin(seed, table, mean, variance)
     watched = pd.concat([evenly_spread(train, len(val)), val])
     rng = np.random.default_rng(seed)
 
     def learn(rows: pd.DataFrame) -> None:
         shuffled = rows.iloc[rng.permutation(len(rows))]
-        model.fit(**fit_arrays(shuffled, fold.shift), batch_size=params.batch, shuffle=False, verbose=0)
+        ends, offset, y, weight = (
+            shuffled[name].to_numpy() for name in ("end", "offset", "y", "sample_weight")
+        )
+        network.learn(ends, offset + fold.shift, y, weight)  # so that it need not learn the shift
 
     curves: list[dict[str, float]] = []
-    kept_epoch, kept_weights = 0, network.get_weights()
+    kept_epoch, kept_weights = 0, network.weights()
     for epoch in range(params.epochs + 1):
         if epoch > 0:
             learn(train)
-        correction = networks.corrections(corrector, watched["end"].to_numpy())
+        correction = network.corrections(watched["end"].to_numpy())
         curves.append({"epoch": epoch, **score_roles(watched, correction, task)})
         if params.keep_epoch == "last" or curves[epoch]["val_loss"] < curves[kept_epoch]["val_loss"]:
-            kept_epoch, kept_weights = epoch, network.get_weights()
+            kept_epoch, kept_weights = epoch, network.weights()
         if epoch - kept_epoch == params.patience:
             break
 
-    network.set_weights(kept_weights)
-    correction = networks.corrections(corrector, fold.rows["end"].to_numpy())
+    network.put(kept_weights)
+    correction = network.corrections(fold.rows["end"].to_numpy())
     if kept_epoch > 0 and params.refit_epochs:
         for _ in range(params.refit_epochs):
             learn(pd.concat([train, val]))
         test = fold.of("test")
         if len(test):  # not of the newest fold
-            correction[test.index] = networks.corrections(corrector, test["end"].to_numpy())
-    weights = networks.weights_file(network)
+            correction[test.index] = network.corrections(test["end"].to_numpy())
+    weights = network.weights_file()
     return Fitted(kept_epoch, weights, correction, pd.DataFrame(curves), mean, variance)
 
 
@@ -112,19 +113,6 @@ def load_networks() -> ModuleType:
 def evenly_spread(rows: pd.DataFrame, n: int) -> pd.DataFrame:
     """`n` of the rows at most, evenly spread: enough of train to draw its curve beside that of val."""
     return rows.iloc[np.unique(np.linspace(0, len(rows) - 1, n).astype(np.int64))]
-
-
-def fit_arrays(rows: pd.DataFrame, shift: float) -> dict[str, Any]:
-    """The arrays of Keras' `fit`, in the rows' order; x is what `networks.with_offset` takes.
-
-    Its offsets include the `shift` of the classes' weights, so that the network need not learn it.
-    """
-    offset = rows["offset"].to_numpy() + shift
-    return {
-        "x": [rows["end"].to_numpy(np.int32), offset[:, None]],
-        "y": rows["y"].to_numpy()[:, None],
-        "sample_weight": rows["sample_weight"].to_numpy(),
-    }
 
 
 def score_roles(rows: pd.DataFrame, correction: Floats, task: Task) -> dict[str, float]:

@@ -3,8 +3,8 @@
 import io
 import warnings
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -32,19 +32,145 @@ def make_repeatable(seed: int) -> None:
         tf.config.experimental.set_memory_growth(device, enable=True)
     tf.get_logger().setLevel("ERROR")  # it warns of the second network in a process
     keras.config.set_floatx("float32")  # whatever a user's keras.json says
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)  # there is next to nothing to free
     keras.utils.set_random_seed(seed)
 
 
-def build(params: TrainParams, mean: Floats, variance: Floats) -> keras.Model:
-    """A network from windows (n, window, n_features) to corrections (n, 1), which start at nil.
+class Layers(NamedTuple):
+    """What a network is made of, and how it learns: settings of train."""
 
-    It normalises its input by `mean` and `variance`, of shape (n_features,).
+    network: str
+    units: int
+    window: int
+    dropout: float
+    batch: int
+    learning_rate: float
+
+
+class Network:
+    """A network on rows of a feature table, as a correction beside an offset.
+
+    What TensorFlow traces of it takes longer than a fit of a small one, so all fits of a process that ask
+    for the same layers have one: table, normalisation and weights are variables, which `begin` sets.
     """
-    windows = keras.Input((params.window, len(mean)))
-    x = keras.layers.Normalization(mean=mean, variance=variance)(windows)
-    x = BODIES[params.network](params.units)(keras.ops.clip(x, -CLIP, CLIP))
-    x = keras.layers.Dropout(params.dropout)(x)
+
+    def __init__(self, layers: Layers, n_features: int, loss: Callable[[Any, Any, Any], Any]) -> None:
+        """Not yet begun; `loss` of `Task`."""
+        self.layers = layers
+        self.table = tf.Variable(
+            np.zeros((layers.window, n_features), np.float32), shape=(None, n_features)
+        )
+        self.mean, self.spread = (tf.Variable(np.zeros(n_features, np.float32)) for _ in range(2))
+        self.network = build(layers, self.mean, self.spread)
+        ends, offset = keras.Input((), dtype="int32"), keras.Input((1,))
+        rows = keras.ops.expand_dims(ends, 1) + np.arange(1 - layers.window, 1, dtype=np.int32)
+        self.corrector = keras.Model(ends, self.network(keras.ops.take(self.table, rows, axis=0)))
+        score = keras.layers.Add()([offset, self.corrector.output])
+        self.model = keras.Model([ends, offset], score)
+        optimizer = keras.optimizers.Adam(layers.learning_rate)
+        self.model.compile(optimizer=optimizer, loss=partial(loss, keras.ops))
+        optimizer.build(self.model.trainable_variables)
+        self.at_rest = [variable.numpy() for variable in optimizer.variables]
+        self.can_learn = False
+        # What TensorFlow has traced for one number of rows serves that one alone, and has its own bits; the
+        # second makes it trace for any. So it must not matter what the process did before.
+        self.corrections(np.full(MOST_ROWS + 1, layers.window - 1))
+
+    def be_traced(self) -> None:
+        """Let TensorFlow trace an epoch, once, likewise for any number of rows."""
+        if not self.can_learn:
+            for n_rows in (1, 2):
+                rest = np.full(n_rows, 0.5)
+                self.learn(np.full(n_rows, self.layers.window - 1), rest, rest, rest)
+            self.can_learn = True
+
+    def begin(self, seed: int, table: NDArray[np.float32], mean: Floats, variance: Floats) -> None:
+        """Start as if new: with this seed's weights, on this table, nothing learnt.
+
+        `table`: features, (n_rows, n_features), of a window at least; windows are normalised by `mean` and
+        `variance`, (n_features,). The correction starts at nil.
+        """
+        make_repeatable(seed)
+        self.table.assign(table)
+        self.mean.assign(mean.astype(np.float32))
+        self.spread.assign(np.sqrt(variance.astype(np.float32)))
+        fresh = build(self.layers, self.mean, self.spread)
+        for variable, value in zip(self.network.variables, fresh.variables, strict=True):
+            variable.assign(value)
+        for variable, value in zip(self.model.optimizer.variables, self.at_rest, strict=True):
+            variable.assign(value)
+
+    def learn(self, ends: Ints, offset: Floats, y: Floats, weight: Floats) -> None:
+        """Fit one epoch, in the rows' order; all of shape (n,). `ends`: rows that end the windows."""
+        # Batch by batch, for Keras' own loop makes a pipeline of tf.data each time, which takes longer.
+        for of_batch in batches(len(ends), self.layers.batch):
+            columns = [column[of_batch, None].astype(np.float32) for column in (offset, y)]
+            self.model.train_on_batch(
+                [ends[of_batch].astype(np.int32), columns[0]],
+                columns[1],
+                sample_weight=weight[of_batch].astype(np.float32),
+            )
+
+    def corrections(self, ends: Ints) -> Floats:
+        """Corrections of the windows that these rows end, without dropout; shape (n,)."""
+        found = [
+            self.corrector.predict_on_batch(ends[of_batch].astype(np.int32))[:, 0]
+            for of_batch in batches(len(ends), MOST_ROWS)
+        ]
+        return np.concatenate([*found, np.zeros(0)]).astype(np.float64)
+
+    def weights(self) -> list[NDArray[np.float32]]:
+        """The weights as they are."""
+        found: list[NDArray[np.float32]] = self.network.get_weights()
+        return found
+
+    def put(self, weights: list[NDArray[np.float32]]) -> None:
+        """Go back to these weights."""
+        self.network.set_weights(weights)
+
+    def weights_file(self) -> bytes:
+        """The weights as a .weights.h5 file; equal weights give equal bytes, unlike a .keras file."""
+        file = WeightsInMemory()
+        self.network.save_weights(file)
+        return file.getvalue()
+
+    def read_weights(self, weights: bytes) -> None:
+        """Take what `weights_file` of such a network gave. Raises ValueError where it is none."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it speaks of containers that hold no weights
+            try:
+                self.network.load_weights(WeightsInMemory(weights))
+            except (OSError, KeyError, ValueError) as error:
+                raise ValueError(" ".join(str(error).split())) from error
+
+
+def network_of(params: TrainParams, n_features: int, loss: Callable[[Any, Any, Any], Any]) -> Network:
+    """The network of these settings that this process has, made at the first call; to be begun."""
+    of_network = TrainParams.model_fields.keys() & Layers._fields
+    return made(Layers(**params.model_dump(include=of_network)), n_features, loss)
+
+
+@lru_cache(maxsize=4)
+def made(layers: Layers, n_features: int, loss: Callable[[Any, Any, Any], Any]) -> Network:
+    """A network, once for each of these arguments."""
+    make_repeatable(0)  # before TensorFlow does anything, or it can't be any more
+    return Network(layers, n_features, loss)
+
+
+def batches(n_rows: int, size: int) -> list[slice]:
+    """All rows, `size` at a time, in order."""
+    return [slice(first, first + size) for first in range(0, n_rows, size)]
+
+
+def build(layers: Layers, mean: tf.Variable, spread: tf.Variable) -> keras.Model:
+    """From windows (n, window, n_features) to corrections (n, 1), which start at nil.
+
+    `mean` and `spread`, of shape (n_features,), normalise its input.
+    """
+    windows = keras.Input((layers.window, mean.shape[0]))
+    x = keras.ops.clip((windows - mean) / spread, -CLIP, CLIP)
+    x = BODIES[layers.network](layers.units)(x)
+    x = keras.layers.Dropout(layers.dropout)(x)
     return keras.Model(windows, keras.layers.Dense(1, kernel_initializer="zeros")(x))
 
 
@@ -65,47 +191,6 @@ class DenseInParts(keras.layers.Dense):  # type: ignore[misc]  # Keras has no ty
 
 # From (n, window, n_features) to (n, units); of an LSTM and a GRU it is the last state.
 BODIES = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "dense": dense}
-
-
-def on_table(network: keras.Model, table: NDArray[np.float32], window: int) -> keras.Model:
-    """The network from rows of the feature table, (n,), which end the windows; a batch gathers its own."""
-    ends = keras.Input((), dtype="int32")
-    rows = keras.ops.expand_dims(ends, 1) + np.arange(1 - window, 1, dtype=np.int32)
-    return keras.Model(ends, network(keras.ops.take(table, rows, axis=0)))
-
-
-def with_offset(
-    corrector: keras.Model, loss: Callable[[Any, Any, Any], Any], learning_rate: float
-) -> keras.Model:
-    """From (rows, offsets) to scores, offset plus correction, ready to be fitted by the loss of `Task`."""
-    offset = keras.Input((1,))
-    score = keras.layers.Add()([offset, corrector.output])
-    model = keras.Model([corrector.input, offset], score)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), loss=partial(loss, keras.ops))
-    return model
-
-
-def corrections(corrector: keras.Model, ends: Ints) -> Floats:
-    """Corrections of the windows that these rows end, without dropout; shape (n,)."""
-    outputs = corrector.predict(ends.astype(np.int32), batch_size=MOST_ROWS, verbose=0)
-    return outputs[:, 0].astype(np.float64)
-
-
-def weights_file(network: keras.Model) -> bytes:
-    """The weights as a .weights.h5 file; equal weights give equal bytes, as in a .keras file they don't."""
-    file = WeightsInMemory()
-    network.save_weights(file)
-    return file.getvalue()
-
-
-def set_weights(network: keras.Model, weights: bytes) -> None:
-    """Put what `weights_file` gave into a network of the same build. Raises ValueError where it isn't."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it speaks of containers that hold no weights
-        try:
-            network.load_weights(WeightsInMemory(weights))
-        except (OSError, KeyError, ValueError) as error:
-            raise ValueError(" ".join(str(error).split())) from error
 
 
 class WeightsInMemory(io.BytesIO):

@@ -91,17 +91,17 @@ def correct(shipped: Shipped, table: NDArray[np.float32], ends: Ints) -> Floats:
         return np.zeros(len(ends))
     params = TrainParams(**shipped.spec["train"])
     mean, variance = (np.array(shipped.spec[name]) for name in ("mean", "variance"))
-    networks, found = load_networks(), []
+    task, found = TASKS[shipped.spec["task"]], []
+    network = load_networks().network_of(params, table.shape[1], task.keras_loss)
     for seed, weights in zip(params.seeds, shipped.weights, strict=True):
-        networks.make_repeatable(seed)
-        network = networks.build(params, mean, variance)
+        network.begin(seed, table, mean, variance)
         try:
-            networks.set_weights(network, weights)
+            network.read_weights(weights)
         except ValueError as error:
             raise InputError(
                 f"models: the weights of seed {seed} must be whole, and of the network in spec.json; "
                 f"received: {printable(str(error))}."
             ) from None
-        found.append(networks.corrections(networks.on_table(network, table, params.window), ends))
+        found.append(network.corrections(ends))
     nodes = shipped.nodes
     return mean_correction(found, None if nodes is None else tree_corrections(nodes, table[ends]), params)

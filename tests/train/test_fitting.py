@@ -9,7 +9,7 @@ from stages.train.fitting import (
     auc,
     evenly_spread,
     fit,
-    fit_arrays,
+    load_networks,
     mean_curves,
     score_roles,
 )
@@ -144,16 +144,21 @@ def test_normalisation_is_fitted_on_train_rows(job, fitted):
     np.testing.assert_allclose(fitted.variance, [*rows.var(axis=0)[:2], 1.0], rtol=1e-12)
 
 
-def test_weighted_classes_shift_the_offset(make_job):
-    """The network is fitted beside offset + shift, in rows of its own type and order."""
-    job = make_job(class_weights="balanced")
-    rows = job.fold.of("train").iloc[[5, 2]]
-    arrays = fit_arrays(rows, job.fold.shift)
+def test_weighted_classes_shift_the_offset(make_job, monkeypatch):
+    """The network is fitted beside offset + shift; each row with its own y and weight."""
+    learnt = []
+    network = load_networks().Network
+    monkeypatch.setattr(network, "learn", lambda _network, *columns: learnt.append(columns))
+    job = make_job(class_weights="balanced", epochs=1, patience=1)
+    fit(*job)
+
+    ends, offset, y, weight = learnt[-1]
+    rows = job.fold.of("train").set_index("end").loc[ends]
     assert job.fold.shift != 0.0
-    np.testing.assert_array_equal(arrays["x"][0], [15, 12])
-    np.testing.assert_array_equal(arrays["x"][1], rows[["offset"]] + job.fold.shift)
-    np.testing.assert_array_equal(arrays["y"], rows[["y"]])
-    np.testing.assert_array_equal(arrays["sample_weight"], rows["sample_weight"])
+    np.testing.assert_array_equal(offset, rows["offset"] + job.fold.shift)
+    np.testing.assert_array_equal(y, rows["y"])
+    np.testing.assert_array_equal(weight, rows["sample_weight"])
+    assert sorted(ends) == sorted(job.fold.of("train")["end"])
 
 
 def test_a_sample_of_train_is_spread_evenly():

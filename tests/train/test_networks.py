@@ -1,5 +1,3 @@
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -17,71 +15,121 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't
 MEAN, VARIANCE = np.array([0.5, -1.0, 0.0]), np.array([4.0, 0.25, 1.0])
 WINDOW = 4
 
+Table = NDArray[np.float32]
 
-def make_table(n_rows: int = 60) -> NDArray[np.float32]:
+
+def make_table(n_rows: int = 60) -> Table:
     """A feature table of noise."""
     return np.random.default_rng(1).standard_normal((n_rows, 3)).astype(np.float32)
 
 
-def fitted(params: TrainParams, mean: Floats = MEAN, variance: Floats = VARIANCE) -> Any:
+def fitted(
+    params: TrainParams, table: Table, mean: Floats = MEAN, variance: Floats = VARIANCE, seed: int = 1
+) -> networks.Network:
     """A network whose last layer is no longer nil."""
-    networks.make_repeatable(1)
-    network = networks.build(params, mean, variance)
-    *others, kernel, bias = network.get_weights()
-    network.set_weights([*others, np.ones_like(kernel), np.full_like(bias, 0.5)])
+    network = begun(params, table, mean, variance, seed)
+    *others, kernel, bias = network.weights()
+    network.put([*others, np.ones_like(kernel), np.full_like(bias, 0.5)])
+    return network
+
+
+def begun(
+    params: TrainParams, table: Table, mean: Floats = MEAN, variance: Floats = VARIANCE, seed: int = 1
+) -> networks.Network:
+    """A network as it is before it has learnt anything."""
+    network = networks.network_of(params, 3, TASKS["direction"].keras_loss)
+    network.begin(seed, table, mean, variance)
     return network
 
 
 @pytest.mark.parametrize("body", ["lstm", "gru", "dense"])
 def test_a_network_starts_as_no_correction(make_params, body):
     """Before any fit the correction of every window is exactly nil, whatever the window holds."""
-    networks.make_repeatable(1)
-    network = networks.build(make_params(network=body), MEAN, VARIANCE)
-    corrector = networks.on_table(network, 100 * make_table(), WINDOW)
-    assert (networks.corrections(corrector, np.arange(3, 60)) == 0.0).all()
+    network = begun(make_params(network=body), 100 * make_table())
+    assert (network.corrections(np.arange(3, 60)) == 0.0).all()
 
 
 def test_gathered_windows_are_those_cut_by_hand(make_params):
     """A row's correction is the network's output for the `window` rows that end with it."""
-    network, table = fitted(make_params(network="lstm")), make_table()
-    ends = np.array([3, 30, 59, 4])
+    table, ends = make_table(), np.array([3, 30, 59, 4])
+    network = fitted(make_params(network="lstm"), table)
     windows = np.stack([table[end - WINDOW + 1 : end + 1] for end in ends])
-    expected = network.predict(windows, verbose=0)[:, 0]
-    actual = networks.corrections(networks.on_table(network, table, WINDOW), ends)
-    np.testing.assert_array_equal(actual, expected)
+    expected = network.network.predict(windows, verbose=0)[:, 0]
+    actual = network.corrections(ends)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
     assert len(np.unique(actual)) == 4
 
 
 def test_corrections_ignore_the_future(make_params):
     """Changing later rows of the feature table leaves a row's correction untouched."""
-    network, table, ends = fitted(make_params()), make_table(), np.arange(3, 30)
+    table, ends = make_table(), np.arange(3, 30)
     shocked = table.copy()
     shocked[30:] *= -7
-    expected = networks.corrections(networks.on_table(network, table, WINDOW), ends)
-    actual = networks.corrections(networks.on_table(network, shocked, WINDOW), ends)
+    expected = fitted(make_params(), table).corrections(ends)
+    actual = fitted(make_params(), shocked).corrections(ends)
     np.testing.assert_array_equal(actual, expected)
     shocked[29] *= -7
-    assert networks.corrections(networks.on_table(network, shocked, WINDOW), ends)[-1] != expected[-1]
+    assert fitted(make_params(), shocked).corrections(ends)[-1] != expected[-1]
 
 
 def test_the_network_normalises_its_own_input(make_params):
     """Raw rows with their mean and variance give what normalised rows give with 0 and 1."""
     table, ends = make_table(), np.arange(3, 60)
     raw = (table * np.sqrt(VARIANCE) + MEAN).astype(np.float32)
-    plain = fitted(make_params(), np.zeros(3), np.ones(3))
-    expected = networks.corrections(networks.on_table(plain, table, WINDOW), ends)
-    actual = networks.corrections(networks.on_table(fitted(make_params()), raw, WINDOW), ends)
+    expected = fitted(make_params(), table, np.zeros(3), np.ones(3)).corrections(ends)
+    actual = fitted(make_params(), raw).corrections(ends)
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_outliers_are_bounded(make_params):
     """Beyond ten standard deviations a crash is a crash, however deep."""
-    network, windows = fitted(make_params()), make_table(8).reshape(2, WINDOW, 3)
+    windows = make_table(8).reshape(2, WINDOW, 3)
     windows[:, 1, 0] = [1e3, 1e6]
     windows[1, [0, 2, 3]] = windows[0, [0, 2, 3]]
     windows[1, 1, 1:] = windows[0, 1, 1:]
-    first, second = network.predict(windows, verbose=0)[:, 0]
+    first, second = fitted(make_params(), windows.reshape(8, 3)).corrections(np.array([3, 7]))
     assert first == second
+
+
+@pytest.mark.parametrize("body", ["lstm", "dense"])
+def test_a_network_is_begun_as_if_new(make_params, body):
+    """What one has learnt in a process leaves the next nothing: neither weights nor the optimiser's state.
+
+    Nor the draws of the units that drop out, nor another number of rows that it was asked for.
+    """
+    params, loss = make_params(network=body, dropout=0.5), TASKS["direction"].keras_loss
+    table, rng = make_table(), np.random.default_rng(1)
+    ends, y = np.arange(3, 60), (rng.random(57) < 0.5).astype(np.float64)
+    weights, found = [], []
+    for n_rows in (57, 20, 57):
+        network = networks.network_of(params, 3, loss)
+        network.be_traced()
+        network.begin(1, table, MEAN, VARIANCE)
+        for _ in range(2):
+            network.learn(ends[:n_rows], np.zeros(n_rows), y[:n_rows], np.ones(n_rows))
+        weights.append(network.weights_file())
+        found.append(network.corrections(ends))
+
+    assert weights[0] == weights[2] != weights[1]
+    np.testing.assert_array_equal(found[0], found[2])
+    networks.made.cache_clear()
+    alone = networks.network_of(params, 3, loss)
+    alone.be_traced()
+    alone.begin(1, table, MEAN, VARIANCE)
+    assert alone is not network
+    for _ in range(2):
+        alone.learn(ends, np.zeros(57), y, np.ones(57))
+    assert alone.weights_file() == weights[0]
+    np.testing.assert_array_equal(alone.corrections(ends), found[0])
+
+
+def test_settings_of_one_network_make_one(make_params):
+    """It is made once for each; what no layer asks for makes no other."""
+    loss = TASKS["direction"].keras_loss
+    first = networks.network_of(make_params(), 3, loss)
+    assert networks.network_of(make_params(epochs=9, seeds=[2]), 3, loss) is first
+    assert networks.network_of(make_params(units=5), 3, loss) is not first
+    assert networks.network_of(make_params(), 4, loss) is not first
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -99,17 +147,15 @@ def test_the_networks_loss_is_the_tasks(task):
 
 
 @pytest.mark.parametrize("body", ["lstm", "gru", "dense"])
-def test_a_saved_network_comes_back(make_params, tmp_path, body):
+def test_a_saved_network_comes_back(make_params, body):
     """A network built anew from the same settings takes the saved weights, and saves as the same bytes."""
-    network = fitted(make_params(network=body))
-    path = tmp_path / "seed-1.weights.h5"
-    path.write_bytes(networks.weights_file(network))
-    networks.make_repeatable(2)
-    again = networks.build(make_params(network=body), MEAN, VARIANCE)
-    again.load_weights(path)
-    for expected, actual in zip(network.get_weights(), again.get_weights(), strict=True):
+    network = fitted(make_params(network=body), make_table())
+    weights, file = network.weights(), network.weights_file()
+    again = begun(make_params(network=body), make_table(), seed=2)
+    again.read_weights(file)
+    for expected, actual in zip(weights, again.weights(), strict=True):
         np.testing.assert_array_equal(actual, expected)
-    assert networks.weights_file(again) == path.read_bytes()
+    assert again.weights_file() == file
 
 
 @pytest.mark.parametrize("n_columns", [3, 256, 257, 700])
@@ -130,10 +176,9 @@ def test_a_dense_layer_in_parts_is_a_dense_layer(n_columns):
 
 def operations_of_training(params: TrainParams, task: Task) -> set[str]:
     """The kinds of TensorFlow's operations in a step of training: forecast, loss, gradient, update."""
-    networks.make_repeatable(1)
-    corrector = networks.on_table(networks.build(params, MEAN, VARIANCE), make_table(), WINDOW)
-    model = networks.with_offset(corrector, task.keras_loss, learning_rate=0.001)
-    model.optimizer.build(model.trainable_variables)
+    network = networks.network_of(params, 3, task.keras_loss)
+    network.begin(1, make_table(), MEAN, VARIANCE)
+    model = network.model
     rows, offsets, y = np.array([3, 30], np.int32), np.zeros((2, 1), np.float32), np.full((2, 1), 0.5)
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
