@@ -17,7 +17,7 @@ INSTALLED := .venv/installed
 # DVC unpickles what lies in its site cache, which by default every user of the machine may write to.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check back compare experiments controls original volatility-best plots-page lock
+.PHONY: help repro test test-slow verify golden lint check back compare experiments forecast controls original volatility-best plots-page lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ compare: $(READY)  ## metrics and parameters of the workspace against BASE, as M
 
 experiments: $(READY)  ## all experiments in one table: verdicts, skill, edge, and the settings that differ
 	@$(IN_VENV) python -m tools.experiments
+
+forecast: $(READY)  ## the forecast at the newest closed candle, by the model in models/; ARGS="--json" adds options
+	@$(IN_VENV) python -m tools.forecast $(ARGS)
 
 controls: $(READY)  ## markets of which the truth is known: is noise called noise? Up to two hours; resumable
 	$(IN_VENV) python -m tools.controls

@@ -1,0 +1,122 @@
+"""The forecast at the newest closed candle: `python -m tools.forecast`, or `make forecast`.
+
+By the model in models/, from the newest candles of fetch.source; nothing under data/, models/ and results/
+is touched. --model takes another folder, and its own settings in place of those of params.yaml.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from stages.common.calendar import releases_of
+from stages.common.errors import InputError, run
+from stages.params import load_params
+from tools.commands import finished
+from tools.forecast import forms
+from tools.forecast.answer import answer
+from tools.forecast.model import FOLDER, Model, check_same, read_model
+from tools.forecast.newest import newest_candles
+from tools.forecast.record import record
+from tools.forecast.replay import replay
+from tools.forecast.report import Report, Wanted, report
+from tools.forecast.watch import watch
+
+ENOUGH = 1e-6  # that a forecast from candles alone may differ from the one that was scored
+
+
+def main() -> None:
+    """Print the forecast in the form that is asked for; or watch, or replay."""
+    given = options()
+    model = load_model(given.model)
+    if given.replay is not None:
+        print(replayed(model, given.replay))
+    elif given.watch:
+        watch(lambda now: tell(model, given, now), model.params.fetch.bar, now, time.sleep)
+    else:
+        tell(model, given, now())
+
+
+def options() -> argparse.Namespace:
+    """The command line. Raises InputError where a number is none that it can be."""
+    parser = argparse.ArgumentParser(prog="python -m tools.forecast", description=__doc__)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--one-line", action="store_true", help="a line for a status bar")
+    form.add_argument("--json", action="store_true", help="JSON, as docs/forecast.schema.json has it")
+    form.add_argument("--prometheus", action="store_true", help="text for Prometheus' textfile collector")
+    parser.add_argument("--model", type=Path, help="the folder of a model; models/ by default")
+    parser.add_argument("--capital", type=float, default=10_000.0, help="in quote currency; 10,000")
+    parser.add_argument("--risk", type=float, default=1.0, help="percent of it that a stop may lose; 1")
+    parser.add_argument("--stop", type=float, default=2.0, help="distance of the stop, in forecast ATR; 2")
+    parser.add_argument("--stale-ok", action="store_true", help="candles may end more than a bar ago")
+    parser.add_argument("--record", action="store_true", help="add it to forecasts/, for tools.track")
+    parser.add_argument("--watch", action="store_true", help="print anew at each close, until Ctrl-C")
+    parser.add_argument("--replay", type=int, metavar="N", help="forecast N test rows anew, and compare")
+    given = parser.parse_args()
+    for name in ("capital", "risk", "stop", "replay"):
+        value = getattr(given, name)
+        if value is not None and not value > 0:
+            raise InputError(f"--{name} must be above 0; received {value}.")
+    return given
+
+
+def load_model(folder: Path | None) -> Model:
+    """The model of a folder. Raises InputError where that of the pipeline isn't of params.yaml."""
+    if folder is not None:
+        return read_model(folder)
+    params, model = load_params(), read_model(FOLDER)
+    check_same(model, params)
+    return model._replace(params=params)
+
+
+def now() -> pd.Timestamp:
+    """The clock's time."""
+    return pd.Timestamp.now("UTC")
+
+
+def tell(model: Model, given: argparse.Namespace, moment: pd.Timestamp) -> None:
+    """Print the forecast of a moment, and record it if that is asked for."""
+    newest = newest_candles(model.params.fetch, moment, stale_ok=given.stale_ok)
+    answers = answer(model, newest.candles, releases_of(model.params.featurize.events))
+    wanted = Wanted(capital=given.capital, risk_pct=given.risk, stop_atr=given.stop)
+    found = report(model, newest, answers, wanted, commit_of(given.model))
+    print(shown(found, given), flush=True)
+    if given.record:
+        for line in record(found, now()):
+            print(line, file=sys.stderr)
+
+
+def shown(found: Report, given: argparse.Namespace) -> str:
+    """The report in the form that is asked for."""
+    if given.json:
+        return found.model_dump_json(indent=2)
+    if given.prometheus:
+        return forms.prometheus(found)
+    return forms.one_line(found) if given.one_line else forms.table(found)
+
+
+def commit_of(folder: Path | None) -> str | None:
+    """The commit that the pipeline's model is of; none where dvc.lock isn't a commit's, or of a folder."""
+    if folder is not None or finished("git", "status", "--porcelain", "dvc.lock").stdout.strip():
+        return None
+    return finished("git", "log", "-1", "--format=%H", "--", "dvc.lock").stdout.strip() or None
+
+
+def replayed(model: Model, n_rows: int) -> str:
+    """What a replay has found. Raises InputError where it isn't what was scored."""
+    fetch = model.params.fetch
+    candles = newest_candles(fetch, fetch.end_time + fetch.bar, stale_ok=True).candles
+    found = replay(model, candles, releases_of(model.params.featurize.events), n_rows)
+    line = (
+        f"{found.n_rows:,} test rows from the candles of their time: forecasts differ by "
+        f"{found.forecast:.1e} at most, relative; ends of their sets by {found.interval:.1e}"
+    )
+    if max(found.forecast, found.interval) > ENOUGH:
+        raise InputError(f"a forecast must be the one that was scored, to {ENOUGH:g}; received: {line}.")
+    return f"{line}."
+
+
+if __name__ == "__main__":
+    run(main)

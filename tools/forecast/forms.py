@@ -1,0 +1,169 @@
+"""The forms of a report: a table for people, a line for a status bar, text for Prometheus."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from tools.forecast.report import Loss, Report, Size, Told
+
+WIDTH = 80
+LABEL = 30  # columns of a table's left side
+
+
+def table(report: Report) -> str:
+    """The report for a person, WIDTH columns at most: how good the model was, then a block a symbol."""
+    lines = [*head(report), *(line for told in report.symbols for line in ["", *block(report, told)])]
+    return "\n".join([*lines, "", *foot(report)])
+
+
+def head(report: Report) -> Iterator[str]:
+    """The verdict first of all, in full."""
+    signal = {1: "SIGNAL", 0: "NO SIGNAL", -1: "WORSE THAN THE BENCHMARK"}[report.promise.signal]
+    edge = {1: "an edge", 0: "no edge", -1: "worse than the best baseline"}[report.promise.edge]
+    yield f"{signal}, {edge}: in its test the model was"
+    skill, worth = report.promise, report.promise
+    yield f"  {skill.skill_pct:+.1f} % [{skill.skill_lo:.1f}, {skill.skill_hi:.1f}] against the benchmark,"
+    yield f"  {worth.edge_pct:+.1f} % [{worth.edge_lo:.1f}, {worth.edge_hi:.1f}] against the best baseline."
+
+
+def block(report: Report, told: Told) -> Iterator[str]:
+    """What is told of a symbol."""
+    yield f"{told.symbol}, {told.close:,.6g} at {moment(told.as_of)} UTC{', STALE' if told.stale else ''}"
+    yield row("valid until", f"{moment(told.valid_until)} UTC")
+    if told.kind == "amount":
+        yield from amounts(report, told)
+    else:
+        yield row(f"probability of up in {report.horizon_bars} bars", f"{100 * told.forecast:.1f} %")
+        yield row("outcomes in the 90 % set", in_words(told))
+        yield row("benchmark", f"{100 * told.benchmark:.1f} %")
+        yield row(f"best baseline, {told.best_baseline}", f"{100 * told.best:.1f} %")
+    yield from (line for loss in told.losses for line in risk(report, loss))
+    if told.size is None:
+        yield row("size of a position", "none: no signal, no position")
+    else:
+        yield from sizes(told, told.size)
+    if told.features_beyond_train_pct > 0:
+        yield row("features beyond train's range", f"{told.features_beyond_train_pct:.0f} %")
+
+
+def amounts(report: Report, told: Told) -> Iterator[str]:
+    """The forecast of an amount: of price, in percent and in quote currency; and what it means a year."""
+    assert told.in_price is not None
+    value, lo, hi = told.in_price
+    name = f"{report.task} in {report.horizon_bars} bars"
+    yield row(name, f"{100 * told.forecast:.3f} % of price, {value:,.6g}")
+    if told.lo is not None and told.hi is not None:
+        yield row(
+            "  90 % interval", f"{100 * told.lo:.3f} to {100 * told.hi:.3f} %, {lo:,.6g} to {hi:,.6g}"
+        )
+    yield row("benchmark", f"{100 * told.benchmark:.3f} %")
+    yield row(f"best baseline, {told.best_baseline}", f"{100 * told.best:.3f} %")
+    yield row("spread of returns, horizon", f"{told.spread_horizon_pct:.2f} %, by return_per_atr")
+    yield row("  a year", f"{told.spread_year_pct:.1f} %, as an option's implied volatility")
+
+
+def risk(report: Report, loss: Loss) -> Iterator[str]:
+    """A line of what may be lost."""
+    over = "next bar" if loss.over == "next bar" else f"{report.horizon_bars} bars"
+    text = f"{loss.value_at_risk_pct:.2f} %, then {loss.expected_shortfall_pct:.2f} % on average"
+    yield row(f"value at risk {loss.level_pct:.0f} %, {over}", text)
+
+
+def sizes(told: Told, size: Size) -> Iterator[str]:
+    """How large a position is to be."""
+    base = told.symbol.partition("/")[0]
+    yield row(f"position for {size.target_volatility_pct:g} % a year", f"{size.position:.2f} of wealth")
+    yield row(
+        f"stop of {size.stop_atr:g} ATR",
+        f"{size.stop_distance:,.6g}: long {size.stop_long:,.6g}, short {size.stop_short:,.6g}",
+    )
+    yield row(f"  at {size.risk_pct:g} % of {size.capital:,.6g}", f"{size.units:.6g} {base}")
+
+
+def in_words(told: Told) -> str:
+    """The outcomes in the set."""
+    if told.lo is None or told.hi is None:
+        return "none"
+    names = {0.0: "down", 1.0: "up"}
+    return names[told.lo] if told.lo == told.hi else "down, up"
+
+
+def foot(report: Report) -> Iterator[str]:
+    """Of which test the promise is, and what made the number."""
+    promise = report.promise
+    yield (
+        f"Test: {promise.test_rows:,} rows, {promise.test_first[:10]} to {promise.test_last[:10]}; "
+        f"covered {promise.coverage_90_pct:.1f} %,"
+    )
+    yield f"mean forecast {promise.bias_pct:+.1f} % off. Model {(report.model_commit or 'unknown')[:10]},"
+    hashes = ", ".join(each.candles_sha256[:10] for each in report.symbols)
+    yield f"sha256 {report.model_sha256[:10]}; candles {hashes}."
+
+
+def row(name: str, value: str) -> str:
+    """A name and what it is, one below the other."""
+    return f"  {name:<{LABEL}} {value}"
+
+
+def moment(text: str) -> str:
+    """A time to the minute."""
+    return text[:16].replace("T", " ")
+
+
+def one_line(report: Report) -> str:
+    """All symbols in a line."""
+    parts = []
+    for told in report.symbols:
+        figure = (
+            f"{100 * told.forecast:.2f} %" if told.kind == "amount" else f"up {100 * told.forecast:.0f} %"
+        )
+        span = (
+            f" [{100 * told.lo:.2f}, {100 * told.hi:.2f}]"
+            if told.kind == "amount" and told.lo and told.hi
+            else ""
+        )
+        parts.append(f"{told.symbol} {figure}{span}{' STALE' if told.stale else ''}")
+    signal = {1: "", 0: " (no signal)", -1: " (worse than the benchmark)"}[report.promise.signal]
+    return (
+        f"{report.task}{signal} " + "; ".join(parts) + f" until {moment(report.symbols[0].valid_until)} UTC"
+    )
+
+
+def prometheus(report: Report) -> str:
+    """Text for the textfile collector: a gauge each, labelled by symbol and task."""
+    gauges = {
+        "forecast": "Forecast of the task's y",
+        "lo": "Least y in the set that holds nine of ten outcomes",
+        "hi": "Greatest y in that set",
+        "benchmark": "Forecast of y by the benchmark",
+        "best": "Forecast of y by the best baseline",
+        "spread_year_pct": "Spread of returns a year, in percent, as the forecast has it",
+        "features_beyond_train_pct": "Share of features beyond their range in train, in percent",
+    }
+    lines = []
+    for name, text in gauges.items():
+        values = [(told, getattr(told, name)) for told in report.symbols]
+        lines += described(f"barometer_{name}", text)
+        lines += [
+            f"barometer_{name}{labels(report, told)} {value!r}"
+            for told, value in values
+            if value is not None
+        ]
+    lines += described("barometer_as_of_seconds", "Close of the newest candle, in seconds since 1970")
+    for told in report.symbols:
+        seconds = pd.Timestamp(told.as_of).timestamp()
+        lines.append(f"barometer_as_of_seconds{labels(report, told)} {seconds:.0f}")
+    for name, value in (("signal", report.promise.signal), ("edge", report.promise.edge)):
+        lines += described(f"barometer_{name}", f"Verdict of the model's test: {name}, -1, 0 or 1")
+        lines.append(f'barometer_{name}{{task="{report.task}"}} {value}')
+    return "\n".join(lines)
+
+
+def described(name: str, text: str) -> list[str]:
+    """What a gauge is."""
+    return [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+
+
+def labels(report: Report, told: Told) -> str:
+    """Whose a figure is."""
+    return f'{{symbol="{told.symbol}",task="{report.task}"}}'
