@@ -13,6 +13,8 @@ import pandas as pd
 
 from stages.common.calendar import releases_of
 from stages.common.errors import InputError, run
+from stages.common.tables import file_name
+from stages.fetch.stage import fetch
 from stages.params import load_params
 from tools.commands import finished
 from tools.forecast import forms
@@ -106,8 +108,8 @@ def commit_of(folder: Path | None) -> str | None:
 
 def replayed(model: Model, n_rows: int) -> str:
     """What a replay has found. Raises InputError where it isn't what was scored."""
-    fetch = model.params.fetch
-    candles = newest_candles(fetch, fetch.end_time + fetch.bar, stale_ok=True).candles
+    fetched = fetch(model.params.fetch).candles
+    candles = {file_name(symbol): table for symbol, table in fetched.items()}
     found = replay(model, candles, releases_of(model.params.featurize.events), n_rows)
     line = (
         f"{found.n_rows:,} test rows from the candles of their time: forecasts differ by "
