@@ -36,7 +36,7 @@ def main() -> None:
     if given.replay is not None:
         print(replayed(model, given.replay))
     elif given.watch:
-        watch(lambda now: tell(model, given, now), model.params.fetch.bar, now, time.sleep)
+        watch(lambda moment: tell(model, given, moment), model.params.fetch.bar, now, pause)
     else:
         tell(model, given, now())
 
@@ -76,6 +76,11 @@ def load_model(folder: Path | None) -> Model:
 def now() -> pd.Timestamp:
     """The clock's time."""
     return pd.Timestamp.now("UTC")
+
+
+def pause(seconds: float) -> None:
+    """Wait."""
+    time.sleep(seconds)
 
 
 def tell(model: Model, given: argparse.Namespace, moment: pd.Timestamp) -> None:

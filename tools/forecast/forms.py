@@ -20,10 +20,10 @@ def head(report: Report) -> Iterator[str]:
     """The verdict first of all, in full."""
     signal = {1: "SIGNAL", 0: "NO SIGNAL", -1: "WORSE THAN THE BENCHMARK"}[report.promise.signal]
     edge = {1: "an edge", 0: "no edge", -1: "worse than the best baseline"}[report.promise.edge]
-    yield f"{signal}, {edge}: in its test the model was"
-    skill, worth = report.promise, report.promise
-    yield f"  {skill.skill_pct:+.1f} % [{skill.skill_lo:.1f}, {skill.skill_hi:.1f}] against the benchmark,"
-    yield f"  {worth.edge_pct:+.1f} % [{worth.edge_lo:.1f}, {worth.edge_hi:.1f}] against the best baseline."
+    test = report.promise
+    yield f"{signal}, {edge}. Of the loss of its test the model saved"
+    yield f"  {test.skill_pct:.1f} % [{test.skill_lo:.1f}, {test.skill_hi:.1f}] over the benchmark,"
+    yield f"  {test.edge_pct:.1f} % [{test.edge_lo:.1f}, {test.edge_hi:.1f}] over the best baseline."
 
 
 def block(report: Report, told: Told) -> Iterator[str]:
@@ -91,11 +91,12 @@ def in_words(told: Told) -> str:
 def foot(report: Report) -> Iterator[str]:
     """Of which test the promise is, and what made the number."""
     promise = report.promise
+    commit = f"commit {report.model_commit[:10]}" if report.model_commit else "no commit"
     yield (
         f"Test: {promise.test_rows:,} rows, {promise.test_first[:10]} to {promise.test_last[:10]}; "
         f"covered {promise.coverage_90_pct:.1f} %,"
     )
-    yield f"mean forecast {promise.bias_pct:+.1f} % off. Model {(report.model_commit or 'unknown')[:10]},"
+    yield f"mean forecast {promise.bias_pct:+.1f} % off. Model of {commit},"
     hashes = ", ".join(each.candles_sha256[:10] for each in report.symbols)
     yield f"sha256 {report.model_sha256[:10]}; candles {hashes}."
 
