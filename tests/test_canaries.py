@@ -262,6 +262,18 @@ CANARIES = {
         leaky='feature_moments(table, fold.rows["end"].to_numpy(), params.window)',
         tests="tests/train/test_fitting.py",
     ),
+    "a value at risk by losses yet to come": Canary(
+        file="stages/evaluate/risk.py",
+        sound='np.searchsorted(end[order], close, side="right")',
+        leaky='np.searchsorted(end[order], close + np.timedelta64(1, "h"), side="right")',
+        tests="tests/evaluate/test_risk.py",
+    ),
+    "a forecast's tail by losses yet to come": Canary(
+        file="tools/forecast/answer.py",
+        sound='history[history["label_end"] <= last["close_time"]]',
+        leaky="history",
+        tests="tests/tools/forecast/test_answer.py",
+    ),
     "an epoch chosen on test": Canary(
         file="stages/train/fitting.py",
         sound='train, val = fold.of("train"), fold.of("val")',

@@ -1,10 +1,12 @@
 """What docs/team.md says, through the real dvc and git: remotes, experiments that travel, and merges."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import asyncssh
 import pytest
@@ -139,6 +141,36 @@ def test_what_one_pushes_another_pulls(alice, store, tmp_path):
     assert results(bob) == results(alice)
     assert bob.reruns() == []
     assert "fake" not in bob.run("git", "grep", "-h", "", "--", ".dvc")
+
+
+def test_a_model_is_had_by_its_name_and_forecasts(alice, store, tmp_path):
+    """Of the version that a tag names, in a folder that is no clone; a clone without any output uses it."""
+    share(alice, *store)
+    alice.run("git", "tag", "-a", "model@v1.0.0", "-m", "first")
+    alice.run("git", "push", "-q", "origin", "model@v1.0.0")
+    alice.run("dvc", "push")
+    elsewhere = Project.at(tmp_path / "elsewhere")
+    elsewhere.folder.mkdir()
+    elsewhere.environment = alice.environment
+    own = [word for key, value in store[1].items() for word in ("--remote-config", f"{key}={value}")]
+    bob = clone(alice, tmp_path / "bob")
+
+    elsewhere.run("dvc", "artifacts", "get", str(tmp_path / "origin.git"), "model", "--out", "had", *own)
+    theirs = forecast(bob, "--model", str(elsewhere.folder / "had"))
+
+    mine = forecast(alice)
+    assert theirs["model_sha256"] == mine["model_sha256"]
+    assert theirs["promise"] == mine["promise"]
+    assert (mine["model_commit"] is None, theirs["model_commit"]) == (False, None)
+    if theirs["symbols"][0]["as_of"] == mine["symbols"][0]["as_of"]:  # or an hour has ended since
+        assert theirs["symbols"] == mine["symbols"]
+    assert not (bob.folder / "data/candles").exists()
+
+
+def forecast(project: Project, *arguments: str) -> dict[str, Any]:
+    """What the forecast is there, as JSON has it."""
+    found: dict[str, Any] = json.loads(project.run("python", "-m", "tools.forecast", "--json", *arguments))
+    return found
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ from stages.common.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Said where joblib starts a process anew because it has come to hold much memory: no result is lost.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 # Said where Ctrl-C comes before the first result is asked for; `errors.run` tells that all is stopped.
 warnings.filterwarnings("ignore", ".*tasks which were still being processed", UserWarning)
 

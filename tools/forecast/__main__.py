@@ -118,9 +118,10 @@ def replayed(model: Model, n_rows: int) -> str:
     found = replay(model, candles, releases_of(model.params.featurize.events), n_rows)
     line = (
         f"{found.n_rows:,} test rows from the candles of their time: forecasts differ by "
-        f"{found.forecast:.1e} at most, relative; ends of their sets by {found.interval:.1e}"
+        f"{found.forecast:.1e} at most, relative; ends of their sets by {found.interval:.1e}, "
+        f"values at risk by {found.tail:.1e}"
     )
-    if max(found.forecast, found.interval) > ENOUGH:
+    if max(found.forecast, found.interval, found.tail) > ENOUGH:
         raise InputError(f"a forecast must be the one that was scored, to {ENOUGH:g}; received: {line}.")
     return f"{line}."
 

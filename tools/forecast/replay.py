@@ -12,6 +12,7 @@ from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.conformal import bounds_of
 from stages.evaluate.question import question_of
+from stages.evaluate.risk import TAILS, value_at_risk
 from tools.forecast.answer import answer
 from tools.forecast.model import Model
 
@@ -19,12 +20,14 @@ from tools.forecast.model import Model
 class Difference(NamedTuple):
     """Greatest relative difference between what was forecast anew and what was scored, over `n_rows`.
 
-    `forecast`: of the forecast in its own unit; `interval`: of the ends of its set.
+    `forecast`: of the forecast in its own unit; `interval`: of the ends of its set; `tail`: of the 95 %
+    value at risk over the horizon.
     """
 
     n_rows: int
     forecast: float
     interval: float
+    tail: float
 
 
 def replay(
@@ -40,7 +43,7 @@ def replay(
 
 
 def with_sets(model: Model) -> pd.DataFrame:
-    """The evidence, with the set of each row as evaluate has it: forecast, lo, hi."""
+    """The evidence, with what evaluate has of each row: forecast, lo and hi of its set, tail in spreads."""
     params = model.params
     task, question = TASKS[params.task], question_of(params.task)
     horizon = params.label.horizon * bar_length(params.fetch.timeframe)
@@ -49,20 +52,22 @@ def with_sets(model: Model) -> pd.DataFrame:
         rows = part.assign(forecast=task.inverse(part["score"].to_numpy(np.float64)))
         lo, hi = bounds_of(rows, question.nonconformity(rows), question, horizon)
         pairs = [question.outcomes(*each) for each in zip(rows["forecast"], lo, hi, strict=True)]
-        parts.append(rows.assign(lo=[pair[0] for pair in pairs], hi=[pair[1] for pair in pairs]))
+        tail = value_at_risk(rows, "end_return", TAILS["95"])
+        parts.append(rows.assign(lo=[pair[0] for pair in pairs], hi=[pair[1] for pair in pairs], tail=tail))
     return pd.concat(parts)
 
 
 def differences(
     model: Model, candles: Tables, releases: pd.DataFrame | None, row: pd.Series
-) -> tuple[float, float]:
-    """Relative differences of a test row's forecast and of its set."""
+) -> tuple[float, float, float]:
+    """Relative differences of a test row's forecast, of its set and of its tail."""
     bar = bar_length(model.params.fetch.timeframe)
     known = {name: table[table["open_time"] + bar <= row["close_time"]] for name, table in candles.items()}
     found = answer(model, known, releases, row["fold"], [row["symbol"]])[row["symbol"]]
     return (
         relative(found.forecast, row["forecast"]),
         max(relative(found.lo, row["lo"]), relative(found.hi, row["hi"])),
+        relative(found.tails["end"]["95"].value_at_risk / found.spread, row["tail"]),
     )
 
 

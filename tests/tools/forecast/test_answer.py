@@ -49,7 +49,7 @@ def test_test_rows_are_forecast_as_they_were_scored(market, task):
 
     assert moved.min() > 0  # the networks have a part in each
     assert found.n_rows == 24
-    assert max(found.forecast, found.interval) < 1e-6
+    assert max(found.forecast, found.interval, found.tail) < 1e-6
 
 
 def test_a_network_changed_by_a_little_is_found(market):
