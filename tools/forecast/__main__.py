@@ -98,7 +98,7 @@ def tell(model: Model, given: argparse.Namespace, moment: pd.Timestamp) -> None:
 def shown(found: Report, given: argparse.Namespace) -> str:
     """The report in the form that is asked for."""
     if given.json:
-        return found.model_dump_json(indent=2)
+        return found.model_dump_json(indent=None if given.watch else 2)  # one a line, for who reads on
     if given.prometheus:
         return forms.prometheus(found)
     return forms.one_line(found) if given.one_line else forms.table(found)

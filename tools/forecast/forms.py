@@ -31,10 +31,10 @@ def block(report: Report, told: Told) -> Iterator[str]:
     yield f"{told.symbol}, {told.close:,.6g} at {moment(told.as_of)} UTC{', STALE' if told.stale else ''}"
     yield row("valid until", f"{moment(told.valid_until)} UTC")
     if told.kind == "amount":
-        yield from amounts(report, told)
+        yield from amounts(told)
     else:
-        yield row(f"probability of up in {report.horizon_bars} bars", f"{100 * told.forecast:.1f} %")
-        yield row("outcomes in the 90 % set", in_words(told))
+        yield row(told.what, f"{100 * told.forecast:.1f} %")
+        yield row("outcomes in the 90 % set", ", ".join(told.outcomes or ["none"]))
         yield row("benchmark", f"{100 * told.benchmark:.1f} %")
         yield row(f"best baseline, {told.best_baseline}", f"{100 * told.best:.1f} %")
     yield from (line for loss in told.losses for line in risk(report, loss))
@@ -46,12 +46,11 @@ def block(report: Report, told: Told) -> Iterator[str]:
         yield row("features beyond train's range", f"{told.features_beyond_train_pct:.0f} %")
 
 
-def amounts(report: Report, told: Told) -> Iterator[str]:
+def amounts(told: Told) -> Iterator[str]:
     """The forecast of an amount: of price, in percent and in quote currency; and what it means a year."""
     assert told.in_price is not None
     value, lo, hi = told.in_price
-    name = f"{report.task} in {report.horizon_bars} bars"
-    yield row(name, f"{100 * told.forecast:.3f} % of price, {value:,.6g}")
+    yield row(told.what, f"{100 * told.forecast:.3f} % of price, {value:,.6g}")
     if told.lo is not None and told.hi is not None:
         yield row(
             "  90 % interval", f"{100 * told.lo:.3f} to {100 * told.hi:.3f} %, {lo:,.6g} to {hi:,.6g}"
@@ -80,14 +79,6 @@ def sizes(told: Told, size: Size) -> Iterator[str]:
     yield row(f"  at {size.risk_pct:g} % of {size.capital:,.6g}", f"{size.units:.6g} {base}")
 
 
-def in_words(told: Told) -> str:
-    """The outcomes in the set."""
-    if told.lo is None or told.hi is None:
-        return "none"
-    names = {0.0: "down", 1.0: "up"}
-    return names[told.lo] if told.lo == told.hi else "down, up"
-
-
 def foot(report: Report) -> Iterator[str]:
     """Of which test the promise is, and what made the number."""
     promise = report.promise
@@ -113,21 +104,18 @@ def moment(text: str) -> str:
 
 def one_line(report: Report) -> str:
     """All symbols in a line."""
-    parts = []
-    for told in report.symbols:
-        figure = (
-            f"{100 * told.forecast:.2f} %" if told.kind == "amount" else f"up {100 * told.forecast:.0f} %"
-        )
-        span = (
-            f" [{100 * told.lo:.2f}, {100 * told.hi:.2f}]"
-            if told.kind == "amount" and told.lo and told.hi
-            else ""
-        )
-        parts.append(f"{told.symbol} {figure}{span}{' STALE' if told.stale else ''}")
     signal = {1: "", 0: " (no signal)", -1: " (worse than the benchmark)"}[report.promise.signal]
-    return (
-        f"{report.task}{signal} " + "; ".join(parts) + f" until {moment(report.symbols[0].valid_until)} UTC"
-    )
+    parts = [f"{told.symbol} {in_short(told)}{' STALE' if told.stale else ''}" for told in report.symbols]
+    until = moment(report.symbols[0].valid_until)
+    return f"{report.symbols[0].what}{signal}: {'; '.join(parts)}; until {until} UTC"
+
+
+def in_short(told: Told) -> str:
+    """The forecast in percent, and of an amount the interval."""
+    if told.kind == "chance":
+        return f"{100 * told.forecast:.0f} %"
+    interval = "" if told.lo is None or told.hi is None else f" [{100 * told.lo:.2f}, {100 * told.hi:.2f}]"
+    return f"{100 * told.forecast:.2f} %{interval}"
 
 
 def prometheus(report: Report) -> str:

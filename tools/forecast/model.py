@@ -65,10 +65,16 @@ def read_model(folder: Path) -> Model:
     evidence = read_table(folder / "evidence" / "rows.parquet")
     if missing := ({*evidence["fold"]} | {LIVE}) - shipped.keys():
         raise not_whole(folder / "networks", f"none of fold {', '.join(sorted(missing))}")
+    return Model(params, shipped, evidence, facts, version_of(folder))
+
+
+def version_of(folder: Path) -> str:
+    """SHA-256 of the names and contents of a model's files."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    parts = [path for part in ("evidence", "networks") for path in (folder / part).rglob("*")]
+    for path in sorted(path for path in parts if path.is_file()):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return Model(params, shipped, evidence, facts, digest.hexdigest())
+    return digest.hexdigest()
 
 
 def params_of(settings: dict[str, Any], folder: Path) -> Params:

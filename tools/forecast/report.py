@@ -3,12 +3,14 @@
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from stages.common.bars import bar_length
 from stages.common.tables import file_name
 from stages.common.task import TASKS
 from stages.evaluate.params import EvaluateParams
+from stages.evaluate.question import question_of
 from stages.evaluate.trading import YEAR
 from tools.forecast.answer import Answer
 from tools.forecast.model import Model
@@ -64,14 +66,16 @@ class Size(Part):
 class Told(Part):
     """A symbol's forecast at `as_of`, good until `valid_until`, of what is known at `outcome_at`.
 
-    kind: amount, a share of price; or chance, a probability. lo, hi: ends of the interval that holds nine
-    of ten outcomes; of a chance, least and greatest outcome in the set; null if it is empty. in_price:
-    forecast, lo and hi in quote currency. spread_*_pct: of returns over the next bar, the horizon and a
-    year, as the forecast has it by `return_per_atr`.
+    kind: amount, a share of price; or chance, a probability. what: the forecast in words. lo, hi: ends of
+    the interval that holds nine of ten outcomes; of a chance, least and greatest outcome in the set; null
+    if it is empty. outcomes: names of those in a chance's set. in_price: forecast, lo and hi in quote
+    currency. spread_*_pct: of returns over the next bar, the horizon and a year, as the forecast has it by
+    `return_per_atr`.
     """
 
     symbol: str
     kind: Literal["amount", "chance"]
+    what: str
     as_of: str
     valid_until: str
     outcome_at: str
@@ -80,6 +84,7 @@ class Told(Part):
     forecast: float
     lo: float | None
     hi: float | None
+    outcomes: list[str] | None
     in_price: list[float | None] | None
     benchmark: float
     best_baseline: str
@@ -153,11 +158,12 @@ def promise(model: Model) -> Promise:
 def told(model: Model, newest: Newest, answer: Answer, symbol: str, wanted: Wanted) -> Told:
     """What is told of a symbol."""
     params, bar = model.params, bar_length(model.params.fetch.timeframe)
-    chance = TASKS[params.task].classes
+    chance, words = TASKS[params.task].classes, question_of(params.task).words
     ends = [answer.forecast, answer.lo, answer.hi]
     return Told(
         symbol=symbol,
         kind="chance" if chance else "amount",
+        what=f"{words.unit if chance else params.task} in {params.label.horizon} bars",
         as_of=answer.as_of.isoformat(),
         valid_until=(answer.as_of + bar).isoformat(),
         outcome_at=(answer.as_of + params.label.horizon * bar).isoformat(),
@@ -166,6 +172,7 @@ def told(model: Model, newest: Newest, answer: Answer, symbol: str, wanted: Want
         forecast=answer.forecast,
         lo=finite(answer.lo),
         hi=finite(answer.hi),
+        outcomes=outcomes(params.task, answer.lo, answer.hi) if chance else None,
         in_price=None if chance else [finite(answer.close * end) for end in ends],
         benchmark=answer.benchmark,
         best_baseline=model.facts["best_baseline"],
@@ -179,6 +186,13 @@ def told(model: Model, newest: Newest, answer: Answer, symbol: str, wanted: Want
         features_beyond_train_pct=100 * answer.beyond,
         candles_sha256=newest.sha256[answer.symbol],
     )
+
+
+def outcomes(task: str, least: float, greatest: float) -> list[str]:
+    """Names of the outcomes, 0 and 1, from the least to the greatest in a set."""
+    both = pd.DataFrame({"y": [0.0, 1.0], "raw_score": 0.0, "score": 0.0, "delta": 0.0})
+    names = question_of(task).calls(both)["actual"]
+    return [str(name) for y, name in zip(both["y"], names, strict=True) if least <= y <= greatest]
 
 
 def finite(value: float) -> float | None:

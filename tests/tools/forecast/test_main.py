@@ -13,7 +13,7 @@ from tests.settings import write_params
 from tests.tools.forecast.conftest import END, N_BARS, SETTINGS, put_candles
 from tools.forecast import __main__ as tool
 from tools.forecast.newest import newest_candles
-from tools.forecast.report import Report
+from tools.forecast.report import Report, Told
 
 # Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -76,6 +76,11 @@ def test_an_amount_in_the_units_in_which_it_is_used(market, run):
     assert all(0 < loss.value_at_risk_pct <= loss.expected_shortfall_pct for loss in told.losses)
 
 
+def in_set(told: Told, y: float) -> bool:
+    """Whether an outcome is in the set."""
+    return told.lo is not None and told.hi is not None and told.lo <= y <= told.hi
+
+
 def test_without_a_signal_direction_has_no_size(market, run):
     """A probability and a set of outcomes; the table says why there is no position."""
     market("direction")
@@ -84,9 +89,23 @@ def test_without_a_signal_direction_has_no_size(market, run):
     assert told.size is None
     assert told.losses == []
     assert {told.lo, told.hi} <= {0.0, 1.0, None}
+    assert told.outcomes == [name for y, name in ((0, "down"), (1, "up")) if in_set(told, y)]
+    assert told.what == "probability of up in 5 bars"
     table = run()
     assert "none: no signal, no position" in table
     assert table.startswith("NO SIGNAL")
+
+
+def test_with_a_signal_direction_has_a_size(market, run):
+    """Long where up is likelier than the benchmark says, short where it is less so."""
+    facts = market("direction") / "models/evidence/facts.json"
+    values = json.loads(facts.read_text(encoding="utf-8"))
+    values["metrics"]["test"]["signal"] = 1
+    facts.write_text(json.dumps(values), encoding="utf-8")
+    for told in report_of(run("--json")).symbols:
+        assert told.size is not None
+        assert (told.size.position > 0) == (told.forecast > told.benchmark)
+        assert 0 < abs(told.size.position) <= 2
 
 
 @pytest.mark.parametrize("task", ["direction", "volatility"])

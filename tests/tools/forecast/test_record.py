@@ -17,6 +17,7 @@ def make_report(hour: int, model: str = "m", symbols: tuple[str, ...] = ("BTC/US
     told = Told(
         symbol="",
         kind="amount",
+        what="volatility in 14 bars",
         as_of=as_of.isoformat(),
         valid_until=(as_of + HOUR).isoformat(),
         outcome_at=(as_of + 14 * HOUR).isoformat(),
@@ -25,6 +26,7 @@ def make_report(hour: int, model: str = "m", symbols: tuple[str, ...] = ("BTC/US
         forecast=0.01 + 0.001 * hour,
         lo=0.005,
         hi=0.02,
+        outcomes=None,
         in_price=[1.0, 0.5, 2.0],
         benchmark=0.011,
         best_baseline="har_x",

@@ -107,7 +107,7 @@ def test_a_server_that_is_gone_for_a_close_is_waited_for(exchange, monkeypatch, 
         tool.main()
 
     out, err = capsys.readouterr()
-    until = [line.rpartition("until ")[2] for line in out.splitlines() if line.startswith("volatility")]
+    until = [line.rpartition("until ")[2] for line in out.splitlines() if line.startswith("volatility in")]
     assert until[:3] == [f"2022-04-04 {hour}:00 UTC" for hour in (17, 18, 19)]
     assert "Trying again at 17:01:30 UTC." in err
     record = Path("forecasts/BTC-USDT.jsonl").read_text(encoding="utf-8").splitlines()
