@@ -143,6 +143,7 @@ def test_what_one_pushes_another_pulls(alice, store, tmp_path):
     assert "fake" not in bob.run("git", "grep", "-h", "", "--", ".dvc")
 
 
+@pytest.mark.parametrize("store", [pytest.param("folder", marks=pytest.mark.slow), "s3"], indirect=True)
 def test_a_model_is_had_by_its_name_and_forecasts(alice, store, tmp_path):
     """Of the version that a tag names, in a folder that is no clone; a clone without any output uses it."""
     share(alice, *store)
@@ -161,10 +162,13 @@ def test_a_model_is_had_by_its_name_and_forecasts(alice, store, tmp_path):
     mine = forecast(alice)
     assert theirs["model_sha256"] == mine["model_sha256"]
     assert theirs["promise"] == mine["promise"]
-    assert (mine["model_commit"] is None, theirs["model_commit"]) == (False, None)
+    newest = alice.run("git", "log", "-1", "--format=%H", "--", "dvc.lock").strip()
+    assert (mine["model_commit"], theirs["model_commit"]) == (newest, None)
     if theirs["symbols"][0]["as_of"] == mine["symbols"][0]["as_of"]:  # or an hour has ended since
         assert theirs["symbols"] == mine["symbols"]
     assert not (bob.folder / "data/candles").exists()
+    alice.append("models/networks/live/spec.json", "\n")
+    assert forecast(alice)["model_commit"] is None
 
 
 def forecast(project: Project, *arguments: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from stages.params import load_params
 from tools.commands import finished
 from tools.forecast import forms
 from tools.forecast.answer import answer
-from tools.forecast.model import FOLDER, Model, check_same, read_model
+from tools.forecast.model import FOLDER, Model, check_same, dvc_hash, read_model
 from tools.forecast.newest import newest_candles
 from tools.forecast.record import record
 from tools.forecast.replay import replay
@@ -105,8 +105,10 @@ def shown(found: Report, given: argparse.Namespace) -> str:
 
 
 def commit_of(folder: Path | None) -> str | None:
-    """The commit that the pipeline's model is of; none where dvc.lock isn't a commit's, or of a folder."""
-    if folder is not None or finished("git", "status", "--porcelain", "dvc.lock").stdout.strip():
+    """The commit that gave HEAD its dvc.lock, if that is of the pipeline's model; none of a folder."""
+    lock = finished("git", "show", "HEAD:./dvc.lock").stdout
+    parts = [dvc_hash(FOLDER / part) for part in ("networks", "evidence")]
+    if folder is not None or not all(f"md5: {part}" in lock for part in parts):
         return None
     return finished("git", "log", "-1", "--format=%H", "--", "dvc.lock").stdout.strip() or None
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from stages.common.task import TASKS
 from stages.evaluate.plots import BLACK, BLUE, GREY, LIGHT, ORANGE, legend_above, tidy
@@ -34,6 +35,7 @@ def picture(rows: pd.DataFrame, symbol: str, task: str) -> Figure:
     below.plot(time, rows["skill_wealth"], color=BLUE, lw=1.2, label="against no skill")
     below.axhline(REJECTED, color=GREY, lw=1, ls="--", label="the claim fails at 5 %")
     below.set_yscale("log")
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     tidy(below, "Wealth of who bets against it", "close of the candle, UTC", "times the stake")
     legend_above(below)
     return figure
