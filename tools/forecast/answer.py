@@ -16,30 +16,28 @@ from stages.common.task import TASKS
 from stages.evaluate.conformal import bounds_of
 from stages.evaluate.question import question_of
 from stages.evaluate.risk import TAILS, Tail, ratios, tail_of
+from stages.evaluate.rows import AIDS
 from stages.evaluate.trading import size
 from stages.featurize.stage import featurize
 from stages.label.stage import newest_labels
 from stages.train.stage import LIVE, forecast, make_inputs
 from tools.forecast.model import Model
 
-AIDS = ("sizing_atr", "return_per_atr")
-
 
 class Answer(NamedTuple):
     """What a model says of a symbol at `as_of`, the close of a candle; y is as label makes it.
 
-    forecast, benchmark, best: of y, by the model, the benchmark and the best baseline. score: the same on
-    the link's scale. lo, hi: least and greatest y in the set that holds nine of ten outcomes; NaN if empty.
-    beyond: share of features outside what train had. close: of the candle. spread: forecast, of the next
-    bar's return. atr_ahead: the ATR over close that goes with it. side: of the market. position: share of
-    wealth at which returns are spread as evaluate.target_volatility_pct says. tails: of the return of the
-    next bar and of that to the horizon, by "next" or "end" and level in percent; shares of price, below 0.
+    forecast, benchmark, best: of y, by the model, the benchmark and the best baseline. lo, hi: least and
+    greatest y in the set that holds nine of ten outcomes; NaN if empty. beyond: share of features outside
+    what train had. close: of the candle. spread: forecast, of the next bar's return. atr_ahead: ATR over
+    close, as goes with it. position: share of wealth, below 0 if short, at which returns are spread as
+    evaluate.target_volatility_pct says. tails: of the return of the next bar and of that to the horizon, by
+    "next" or "end" and level in percent; shares of price, below 0.
     """
 
     symbol: str
     as_of: pd.Timestamp
     forecast: float
-    score: float
     lo: float
     hi: float
     benchmark: float
@@ -48,7 +46,6 @@ class Answer(NamedTuple):
     close: float
     spread: float
     atr_ahead: float
-    side: float
     position: float
     tails: Mapping[str, Mapping[str, Tail]]
 
@@ -136,7 +133,6 @@ def at_the_last(
         symbol=symbol,
         as_of=last["close_time"],
         forecast=float(last["forecast"]),
-        score=float(last["score"]),
         lo=outcomes[0],
         hi=outcomes[1],
         benchmark=float(last["benchmark"]),
@@ -145,7 +141,6 @@ def at_the_last(
         close=close,
         spread=float(spread[-1]),
         atr_ahead=float(spread[-1] / last["return_per_atr"]),
-        side=side,
         position=side * float(size(spread[-1:], bar, params.evaluate)[0]),
         tails=tails,
     )

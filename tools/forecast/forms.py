@@ -4,24 +4,22 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from stages.evaluate.verdict import EDGE, SIGNAL
 from tools.forecast.report import Loss, Report, Size, Told
 
-WIDTH = 80
 LABEL = 30  # columns of a table's left side
 
 
 def table(report: Report) -> str:
-    """The report for a person, WIDTH columns at most: how good the model was, then a block a symbol."""
+    """The report for a person, 80 columns at most: how good the model was, then a block a symbol."""
     lines = [*head(report), *(line for told in report.symbols for line in ["", *block(report, told)])]
     return "\n".join([*lines, "", *foot(report)])
 
 
 def head(report: Report) -> Iterator[str]:
     """The verdict first of all, in full."""
-    signal = {1: "SIGNAL", 0: "NO SIGNAL", -1: "WORSE THAN THE BENCHMARK"}[report.promise.signal]
-    edge = {1: "an edge", 0: "no edge", -1: "worse than the best baseline"}[report.promise.edge]
     test = report.promise
-    yield f"{signal}, {edge}. Of the loss of its test the model saved"
+    yield f"{SIGNAL[test.signal].upper()}, {EDGE[test.edge]}. Of the loss of its test the model saved"
     yield f"  {test.skill_pct:.1f} % [{test.skill_lo:.1f}, {test.skill_hi:.1f}] over the benchmark,"
     yield f"  {test.edge_pct:.1f} % [{test.edge_lo:.1f}, {test.edge_hi:.1f}] over the best baseline."
 
@@ -104,7 +102,7 @@ def moment(text: str) -> str:
 
 def one_line(report: Report) -> str:
     """All symbols in a line."""
-    signal = {1: "", 0: " (no signal)", -1: " (worse than the benchmark)"}[report.promise.signal]
+    signal = "" if report.promise.signal == 1 else f" ({SIGNAL[report.promise.signal]})"
     parts = [f"{told.symbol} {in_short(told)}{' STALE' if told.stale else ''}" for told in report.symbols]
     until = moment(report.symbols[0].valid_until)
     return f"{report.symbols[0].what}{signal}: {'; '.join(parts)}; until {until} UTC"

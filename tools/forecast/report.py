@@ -1,6 +1,6 @@
 """What a person or a program is told of an answer: units, sizes, risk, and how good the model was."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,10 +19,8 @@ from tools.forecast.newest import Newest
 SCHEMA = 1
 
 
-class Wanted(BaseModel):
+class Wanted(NamedTuple):
     """What a position is to be: of which money, at which risk, with a stop of how many ATR."""
-
-    model_config = ConfigDict(frozen=True)
 
     capital: float
     risk_pct: float

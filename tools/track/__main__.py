@@ -5,8 +5,6 @@ looked at every hour: the wealth of a gambler who bets against "coverage is as p
 the benchmark" starts at 1, and reaches 20 with a chance of 1 in 20 at most if that is so.
 """
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from stages.evaluate.plots import save
 from stages.evaluate.significance import Comparison
 from stages.label.rows import label_candles
 from stages.params import Params, load_params
-from tools.forecast.model import FOLDER
+from tools.forecast.model import FACTS, FOLDER, read_json
 from tools.forecast.newest import newest_candles
 from tools.forecast.record import FOLDER as RECORD
 from tools.forecast.record import read_record
@@ -72,10 +70,10 @@ def mine(record: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 def promised() -> dict[str, Any]:
     """What the test of the model in models/ said; nothing where there is none."""
-    path = Path(FOLDER, "evidence", "facts.json")
+    path = FOLDER / "evidence" / "facts.json"
     if not path.is_file():
         return {}
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    facts = read_json(path, FACTS)
     return facts["metrics"]["test"] | {"bias_pct": facts["bias_pct"]}
 
 

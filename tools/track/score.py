@@ -52,7 +52,7 @@ def score(entries: pd.DataFrame, labels: pd.DataFrame, bar: pd.Timedelta, newest
         for name in ("forecast", "benchmark", "best")
     }
     low, high = (rows[name].astype(np.float64) for name in ("lo", "hi"))  # none, where the set was empty
-    rows = rows.assign(covered=(low <= rows["y"]) & (rows["y"] <= high), fold="1", **with_prefix(losses))
+    rows = rows.assign(covered=(low <= rows["y"]) & (rows["y"] <= high), fold="1")
     apart, missed = ends_apart(rows), ~rows["covered"].to_numpy(np.bool_)
     rows["coverage_wealth"] = spread_out(coverage_wealth(missed[apart], MISSES), apart)
     bets = gain_wealth(losses["forecast"][apart], losses["benchmark"][apart])
@@ -71,11 +71,6 @@ def score(entries: pd.DataFrame, labels: pd.DataFrame, bar: pd.Timedelta, newest
         bias_pct=100 * float(rows["forecast"].sum() / rows["y"].sum() - 1) if rows["y"].sum() else np.nan,
         rows=rows,
     )
-
-
-def with_prefix(losses: dict[str, Floats]) -> dict[str, Floats]:
-    """The losses under names of their own."""
-    return {f"{name}_loss": values for name, values in losses.items()}
 
 
 def spread_out(values: Floats, counts: Bools) -> Floats:
