@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from stages.common.arrays import Bools, Floats
+from stages.evaluate.figures import SHARE, Figure
 from stages.evaluate.question import Question
 from stages.evaluate.shared import correlation
 
@@ -13,6 +14,14 @@ from stages.evaluate.shared import correlation
 # BTC/USDT 2022-2025 has 83 % of its worst 30 days covered by it, and 85 % by this, in intervals 6 % wider.
 GAMMA = 0.01
 MIN_VARIANCE = 1e-4  # of ln y: no amount is foretold to 1 %, and val rows may agree by chance
+
+FIGURES = {  # of `errors`
+    "mae": Figure("mean absolute error", "basis points of price", "lower"),
+    "rmse": Figure("root mean square error", "basis points of price", "lower"),
+    "log_mse": Figure("mean square error of logs", "squared logs", "lower"),
+    "r2": Figure("R²", "up to 1", "higher"),
+    "mz_r2": Figure("R² of Mincer and Zarnowitz", SHARE, "higher"),
+}
 
 
 def event(rows: pd.DataFrame) -> Bools:

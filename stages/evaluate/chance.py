@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 
 from stages.common.arrays import Bools, Floats
 from stages.common.task import log_loss
+from stages.evaluate.figures import SHARE, Figure
 from stages.evaluate.question import Question
 from stages.evaluate.shared import auc
 from stages.evaluate.trading import forecast_spread
@@ -15,6 +16,24 @@ from stages.evaluate.trading import forecast_spread
 # How far a miss moves the sets. Probabilities hardly move, so that misses come in runs: with half, the
 # worst 30 days of BTC/USDT 2022-2025 cover 82 to 84 %, by sets no smaller.
 GAMMA = 0.02
+
+
+FIGURES = {  # of `block`
+    "collapsed": Figure("calls the same on every row", "flag", "lower"),
+    "majority_share": Figure("share of the outcome that came more often", ".5 to 1", "neither"),
+    "accuracy": Figure("accuracy", SHARE, "higher"),
+    "precision": Figure("precision", SHARE, "higher"),
+    "recall": Figure("recall", SHARE, "higher"),
+    "f1": Figure("F1", SHARE, "higher"),
+    "mcc": Figure("Matthews' correlation", "-1 to 1", "higher"),
+    "roc_auc": Figure("area under the ROC curve of p", SHARE, "higher"),
+    "pr_auc": Figure("average precision of p", SHARE, "higher"),
+    "brier": Figure("Brier score", SHARE, "lower"),
+    "tp": Figure("called, and it came", "count", "higher"),
+    "fp": Figure("called, and it didn't come", "count", "lower"),
+    "fn": Figure("not called, and it came", "count", "lower"),
+    "tn": Figure("not called, and it didn't come", "count", "higher"),
+}
 
 
 def event(rows: pd.DataFrame) -> Bools:
@@ -143,6 +162,7 @@ question = partial(
     gamma=GAMMA,
     outcomes=outcomes,
     block=block,
+    figures=FIGURES,
     scale=1.0,
     tails=False,
 )

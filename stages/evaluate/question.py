@@ -7,6 +7,7 @@ from importlib import import_module
 import pandas as pd
 
 from stages.common.arrays import Bools, Floats
+from stages.evaluate.figures import Figure
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Question:
     forecast; `bounds` gives the lowest and highest in a set, of past ones in rising order and the share
     that may miss, and `width` the size of each row's set between bounds; `gamma` is how far a miss moves
     the next sets. outcomes: least and greatest y in the set of a forecast, between bounds; NaN if it is
-    empty. block: the task's own figures, of test rows and bars a year. tails: whether losses are held
-    against their value at risk, too, up to label_end, which is the horizon. scale: of a forecast, for
-    reading. What kinds of questions share is in `amount.question` and `chance.question`.
+    empty. block: the task's own figures, of test rows and bars a year; figures: what these are. tails:
+    whether losses are held against their value at risk, too, up to label_end, which is the horizon. scale:
+    of a forecast, for reading. What kinds of questions share is in `amount.question` and `chance.question`.
     """
 
     event: Callable[[pd.DataFrame], Bools]
@@ -49,6 +50,7 @@ class Question:
     gamma: float
     outcomes: Callable[[float, float, float], tuple[float, float]]
     block: Callable[[pd.DataFrame, float], dict[str, float]]
+    figures: dict[str, Figure]
     scale: float
     tails: bool
     words: Words

@@ -15,8 +15,22 @@ from scipy.special import xlogy
 from scipy.stats import chi2
 
 from stages.common.arrays import Bools, Floats
+from stages.evaluate.figures import SHARE, Figure
 
 TAILS = {"95": 0.05, "99": 0.01}  # shares of losses that are deeper, by the level in percent
+
+FIGURES = {  # of `risk_block`
+    f"{kind}_var_{level}_{name}": figure
+    for kind, over in (("next", "next bar"), ("end", "horizon"))
+    for level, share in TAILS.items()
+    for name, figure in {
+        "beyond_pct": Figure(f"{over}: losses beyond {level} % value at risk", "%", "near", 100 * share),
+        "kupiec_p": Figure(f"{over}, {level} %: p of the share (Kupiec)", SHARE, "not below", 0.05),
+        "christoffersen_p": Figure(
+            f"{over}, {level} %: p of share and no runs (Christoffersen)", SHARE, "not below", 0.05
+        ),
+    }.items()
+}
 
 
 class Tail(NamedTuple):

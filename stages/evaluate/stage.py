@@ -13,11 +13,12 @@ from stages.evaluate.confidence_set import mcs_p
 from stages.evaluate.conformal import coverage_block, intervals
 from stages.evaluate.curves import make_tables
 from stages.evaluate.evidence import evidence_rows, newest_best
+from stages.evaluate.figures import Figure
 from stages.evaluate.information import gains
 from stages.evaluate.losses import loss_table
 from stages.evaluate.metrics import Metrics, make_metrics, rounded, table_by_time
 from stages.evaluate.question import question_of
-from stages.evaluate.risk import risk_block
+from stages.evaluate.risk import FIGURES, risk_block
 from stages.evaluate.rows import join, opponents
 from stages.evaluate.shared import shared_block
 from stages.evaluate.significance import sample_of
@@ -104,6 +105,12 @@ def own_block(rows: pd.DataFrame, params: Params) -> dict[str, float]:
     if question.tails:
         block |= risk_block(known, question.spread(known, params.label.horizon))
     return block
+
+
+def own_figures(task: str) -> dict[str, Figure]:
+    """What the figures of a task's own block are."""
+    question = question_of(task)
+    return question.figures | (FIGURES if question.tails else {})
 
 
 def in_one(tables: Tables) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import pandas as pd
 
 from stages.common.arrays import Floats
 from stages.evaluate import amount
+from stages.evaluate.figures import Figure
 from stages.evaluate.question import Words
 
 PERCENT = 100.0
@@ -25,6 +26,8 @@ def block(test: pd.DataFrame, bars_a_year: float) -> dict[str, float]:
 QUESTION = amount.question(
     spread=spread,
     block=block,
+    figures=amount.FIGURES
+    | {"annualised_vol_pct": Figure("mean forecast, as volatility of a year", "% a year", "neither")},
     scale=PERCENT,
     tails=True,
     words=Words(

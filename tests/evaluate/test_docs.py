@@ -8,9 +8,10 @@ from stages.baseline.question import question_of as baselines_of
 from stages.common.task import TASKS
 from stages.evaluate import chance
 from stages.evaluate.amount import errors
+from stages.evaluate.figures import ROLES, TEST, TOP
 from stages.evaluate.losses import best_baselines
 from stages.evaluate.metrics import make_metrics
-from stages.evaluate.stage import judge, own_block
+from stages.evaluate.stage import judge, own_block, own_figures
 from stages.params import check_params
 from tests.settings import shipped
 
@@ -92,6 +93,21 @@ def test_pages_explain_a_task_s_own_block(explained, run):
 
     assert [key for key in metrics[task] if key not in shared] == own
     assert set(shared).isdisjoint(own)
+
+
+def test_pages_say_the_unit_and_which_way_is_better_as_the_code_has_it(tables, run):
+    """Of each key of metrics.json the code knows a name, and both say the same of it."""
+    task, _, metrics = run
+    parts = [*TEST_PARTS, "val and train", "Top level", SHARED_BLOCKS[TASKS[task].classes], task]
+    said = {
+        cells[0].strip("`"): cells[2].partition(";")[0] for part in parts for cells in tables.get(part, [])
+    }
+    known = TOP | TEST | own_figures(task)
+
+    assert {*known} == {*metrics["test"], *TOP, *metrics[task]}
+    assert {key: figure.unit_better for key, figure in known.items()} == {key: said[key] for key in known}
+    assert {*ROLES} == {*metrics["val"]}
+    assert all(figure.name for figure in known.values())
 
 
 def test_a_shared_block_is_that_of_its_kind(explained, compared, make_inputs):

@@ -5,6 +5,7 @@ import pandas as pd
 
 from stages.common.arrays import Floats
 from stages.evaluate import amount
+from stages.evaluate.figures import Figure
 from stages.evaluate.question import Words
 
 PERCENT = 100.0
@@ -29,6 +30,8 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
 QUESTION = amount.question(
     spread=spread,
     block=block,
+    figures=amount.FIGURES
+    | {"deeper_pct": Figure("share of rows that fell deeper than was forecast", "%", "neither")},
     scale=PERCENT,
     words=Words(
         unit="deepest fall, % of price",
