@@ -349,8 +349,8 @@ CANARIES = {
     ),
     "sets that rank outcomes before they are known": Canary(
         file="stages/evaluate/conformal.py",
-        sound='for name in ("close_time", "label_end")',
-        leaky='for name in ("close_time", "close_time")',
+        sound="memory, horizon.to_timedelta64())",
+        leaky="memory, horizon.to_timedelta64() // 14)",
         tests="tests/evaluate/test_conformal.py",
     ),
     "spreads of errors fitted on test": Canary(

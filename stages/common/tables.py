@@ -31,7 +31,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     try:
         arrow = pq.read_table(path)
         table = arrow.to_pandas()
-        as_written = (arrow.schema.metadata or {}).get(CHECKSUM) == checksum(table)
+        as_written = (arrow.schema.metadata or {}).get(CHECKSUM) == checksum(table).encode()
     except FileNotFoundError:
         raise not_as_written(path, "no such file") from None
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -48,24 +48,29 @@ def not_as_written(path: str | Path, received: str) -> InputError:
     return InputError(f"{path} must be as its stage wrote it; received {received.rstrip('.')}. {MEND}")
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a frame without its index, whole or not at all; equal frames give equal bytes."""
+def write_table(path: str | Path, table: pd.DataFrame) -> str:
+    """Write a frame without its index, whole or not at all; the checksum of what will be read.
+
+    Equal frames give equal bytes.
+    """
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     fields = [
         field.with_type(TIME) if pa.types.is_timestamp(field.type) else field for field in arrow.schema
     ]
     arrow = arrow.cast(pa.schema(fields))
-    # Of what will be read: Parquet has a single kind of missing number.
-    arrow = arrow.replace_schema_metadata({CHECKSUM: checksum(arrow.to_pandas())})
+    # Parquet has a single kind of missing number.
+    written = checksum(arrow.to_pandas())
+    arrow = arrow.replace_schema_metadata({CHECKSUM: written.encode()})
     with beside(path) as file:
         pq.write_table(arrow, file, compression="zstd")
+    return written
 
 
-def checksum(table: pd.DataFrame) -> bytes:
+def checksum(table: pd.DataFrame) -> str:
     """SHA-256 of names, types and values, in hexadecimal digits."""
     digest = hashlib.sha256(repr([*table.dtypes.items()]).encode())
     digest.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    return digest.hexdigest().encode()
+    return digest.hexdigest()
 
 
 def read_tables(folder: str, symbols: Collection[str] | None = None) -> Tables:

@@ -8,10 +8,10 @@ import pandas as pd
 from stages.common.calendar import known_until, read_releases
 from stages.common.outputs import fresh_folder, write_text
 from stages.common.settings import read_settings
-from stages.common.tables import not_as_written, read_table, read_tables, write_table
+from stages.common.tables import checksum, not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
-from stages.evaluate import evidence
 from stages.evaluate.curves import scatter, units
+from stages.evaluate.evidence import promise
 from stages.evaluate.ledger import remember
 from stages.evaluate.metrics import as_json
 from stages.evaluate.plots import draw, save
@@ -50,8 +50,8 @@ def main(params: Params) -> None:
     write_table("results/by_time.parquet", found.by_time)
     with fresh_folder("models/evidence") as folder:
         write_table(folder / "rows.parquet", found.evidence)
-        promise = evidence.facts(found.test, metrics, settings, found.best)
-        write_text(folder / "facts.json", as_json(promise))
+        made = promise(found.test, metrics, settings, found.best, checksum(predictions))
+        write_text(folder / "facts.json", as_json(made))
     subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))), known_until(read_releases()))
     write_text("results/report.html", page(subject, verdict, metrics, found.tables, images))
     write_text("results/metrics.json", as_json(metrics))

@@ -51,11 +51,13 @@ def bounds_of(
 
     `rows`, of one symbol in order of time: close_time; label_end, NaT where it has yet to come. `misfit`:
     the nonconformity, whatever it is where the label has yet to come. Ranks go back 90 days, or 20 of
-    `horizon`. The set at row t rests on rows whose label had ended by its close.
+    `horizon`. The set at row t rests on rows whose horizon had passed by its close, for before that
+    nobody knows whether a gap will take the label away, even if y is told sooner.
     """
     memory = max(QUARTER, HORIZONS * horizon).to_timedelta64()
-    close, end = (rows[name].to_numpy("datetime64[ms]") for name in ("close_time", "label_end"))
-    end = np.where(np.isnat(end), close + memory, end)  # never ranked
+    close = rows["close_time"].to_numpy("datetime64[ms]")
+    # What has yet to come is never ranked.
+    end = close + np.where(rows["label_end"].isna(), memory, horizon.to_timedelta64())
     return walk(misfit, close, end, question.bounds, gamma=question.gamma, memory=memory)
 
 

@@ -5,10 +5,9 @@ from typing import Any
 import pandas as pd
 
 from stages.evaluate.question import Question
-from stages.evaluate.risk import ratios
+from stages.evaluate.risk import RETURNS, ratios
 
-RETURNS = ["next_return", "end_return"]
-COLUMNS = ["symbol", "fold", "role", "close_time", "label_end", "y", "score", *RETURNS]
+COLUMNS = ["symbol", "fold", "role", "close_time", "label_end", "y", "score", *RETURNS.values()]
 
 
 def evidence_rows(rows: pd.DataFrame, question: Question, horizon_bars: int) -> pd.DataFrame:
@@ -20,7 +19,7 @@ def evidence_rows(rows: pd.DataFrame, question: Question, horizon_bars: int) -> 
     known = known.join(ratios(known, question.spread(known, horizon_bars)))
     table = known[COLUMNS].sort_values(["fold", "symbol", "close_time"], ignore_index=True)
     # More digits than a tail of returns has.
-    return table.astype(dict.fromkeys(RETURNS, "float32"))
+    return table.astype(dict.fromkeys(RETURNS.values(), "float32"))
 
 
 def newest_best(rows: pd.DataFrame, losses: pd.DataFrame) -> str:
@@ -31,18 +30,22 @@ def newest_best(rows: pd.DataFrame, losses: pd.DataFrame) -> str:
     return str(means.idxmin())
 
 
-def facts(
-    test: pd.DataFrame, metrics: dict[str, Any], settings: dict[str, Any], best: str
+def promise(
+    test: pd.DataFrame, metrics: dict[str, Any], settings: dict[str, Any], best: str, predictions: str
 ) -> dict[str, Any]:
     """What the model promises: the settings that made it, its metrics, and of which test they are.
 
-    `bias_pct`: sum of forecasts over sum of outcomes, less 1, in percent. `best`: of `newest_best`.
+    `best`: of `newest_best`. `predictions`: checksum of the table that was judged. `bias_pct`: sum of
+    forecasts over sum of outcomes, less 1, in percent; 0 where no outcome came.
     """
+    came = test["y"].sum()
+    bias = 100 * (test["forecast"].sum() / came - 1) if came else 0.0
     return {
         "settings": settings,
         "metrics": metrics,
+        "predictions": predictions,
         "best_baseline": best,
-        "bias_pct": float(f"{100 * (test['forecast'].sum() / test['y'].sum() - 1):.6g}"),
+        "bias_pct": float(f"{bias:.6g}"),
         "test_rows": len(test),
         "test_first": test["close_time"].min().isoformat(),
         "test_last": test["close_time"].max().isoformat(),

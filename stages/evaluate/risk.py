@@ -18,10 +18,11 @@ from stages.common.arrays import Bools, Floats
 from stages.evaluate.figures import SHARE, Figure
 
 TAILS = {"95": 0.05, "99": 0.01}  # shares of losses that are deeper, by the level in percent
+RETURNS = {"next": "next_return", "end": "end_return"}  # columns of `ratios`: next bar, and to the horizon
 
 FIGURES = {  # of `risk_block`
     f"{kind}_var_{level}_{name}": figure
-    for kind, over in (("next", "next bar"), ("end", "horizon"))
+    for kind, over in {"next": "next bar", "end": "horizon"}.items()
     for level, share in TAILS.items()
     for name, figure in {
         "beyond_pct": Figure(f"{over}: losses beyond {level} % value at risk", "%", "near", 100 * share),
@@ -145,7 +146,7 @@ def risk_block(rows: pd.DataFrame, spread: Floats) -> dict[str, float]:
     """
     known = rows.join(ratios(rows, spread))
     found: dict[str, float] = {}
-    for kind, name in (("next", "next_return"), ("end", "end_return")):
+    for kind, name in RETURNS.items():
         for level, share in TAILS.items():
             hits = list(beyond(known, name, share, apart=kind == "end"))
             key = f"{kind}_var_{level}"

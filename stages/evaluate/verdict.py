@@ -12,14 +12,17 @@ def sentence(metrics: dict[str, Any], task: str, market: str = "") -> str:
     `market`: in words, as `subject.market_of` has them; nothing where it isn't known.
     """
     test = metrics["test"]
-    verdict = f"{SIGNAL[test['signal']]}, {EDGE[test['edge']]}"
-    if test["too_short"]:
-        verdict = "not enough test to tell"
+    verdict = in_words(signal=test["signal"], edge=test["edge"], too_short=test["too_short"])
     skill, edge = gain(test, "skill", "dm_p"), gain(test, "edge", "edge_dm_p")
     figures = f"Skill over the benchmark {skill}; edge over the best baseline {edge}."
     question = task.replace("_", " ").capitalize()
     subject = f"{question} on {market}" if market else question
     return " ".join([f"{subject}: {verdict}. {figures}", *warnings(metrics, task)])
+
+
+def in_words(*, signal: int, edge: int, too_short: int) -> str:
+    """Both verdicts."""
+    return "not enough test to tell" if too_short else f"{SIGNAL[signal]}, {EDGE[edge]}"
 
 
 def gain(test: dict[str, Any], name: str, p: str) -> str:

@@ -18,8 +18,7 @@ def spread(rows: pd.DataFrame, _horizon_bars: int) -> Floats:
 
 def block(test: pd.DataFrame, bars_a_year: float) -> dict[str, float]:
     """The classic figures of a regression, and the mean forecast as a spread of a year's returns."""
-    spread_a_bar = test["forecast"].to_numpy(np.float64) * test["return_per_atr"].to_numpy(np.float64)
-    annualised = float(100 * spread_a_bar.mean() * np.sqrt(bars_a_year))
+    annualised = float(100 * spread(test, 1).mean() * np.sqrt(bars_a_year))
     return amount.errors(test) | {"annualised_vol_pct": annualised}
 
 

@@ -31,8 +31,8 @@ def main(params: Params) -> None:
     with ExitStack() as opened:
         note = curves_writer(opened, unit)
         trained = train(features, labels, spans, baselines, params, as_a_fold_ends=note)
-    write_table("data/predictions.parquet", trained.predictions)
-    write_models(trained.shipped, params.train.seeds)
+    made = write_table("data/predictions.parquet", trained.predictions)
+    write_models(trained.shipped, params.train.seeds, made)
     print_summary(trained)
 
 
@@ -63,13 +63,17 @@ def curves_writer(opened: ExitStack, unit: str) -> Callable[[str, pd.DataFrame],
     return note
 
 
-def write_models(shipped: dict[str, Shipped], seeds: list[int]) -> None:
-    """A folder a fold, with what it takes to build its networks again: spec, weights a seed, and trees."""
+def write_models(shipped: dict[str, Shipped], seeds: list[int], predictions: str) -> None:
+    """A folder a fold, with what it takes to build its networks again: spec, weights a seed, and trees.
+
+    `predictions`: the checksum of the table of the same run, by which evaluate's evidence is known.
+    """
     with fresh_folder("models/networks") as folder:
         for name, (spec, weights, nodes) in shipped.items():
             of_fold = folder / name
             of_fold.mkdir()
-            write_text(of_fold / "spec.json", json.dumps(spec, indent=2) + "\n")
+            text = json.dumps(spec | {"predictions": predictions}, indent=2)
+            write_text(of_fold / "spec.json", text + "\n")
             for seed, file in zip(seeds, weights, strict=True):
                 (of_fold / f"seed-{seed}.weights.h5").write_bytes(file)
             if nodes is not None:

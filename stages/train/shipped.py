@@ -41,10 +41,10 @@ def make_spec(
 ) -> dict[str, Any]:
     """All that it takes, beside weights and trees, to forecast with what was fitted to a fold again.
 
-    score = offset + correction and raw_score = score + shift. The correction is nil unless `kept`; else it
-    is that of `mean_correction`. The offset is the score of the named baseline, or `start` if there is
-    none. `least`, `greatest`: of each feature, in the train rows' windows. The same for every seed, so that
-    any `one` of the fits will do. `names`, `table`: the features.
+    score = offset + correction. The correction is nil unless `kept`; else it is that of `mean_correction`.
+    The offset is the score of the named baseline, or `start` if there is none. `least`, `greatest`: of each
+    feature, in the train rows' windows. The same for every seed, so that any `one` of the fits will do.
+    `names`, `table`: the features.
     """
     bare = params.offset == "none"
     least, greatest = feature_range(table, fold.of("train")["end"].to_numpy(), params.window)
@@ -58,7 +58,6 @@ def make_spec(
         "greatest": greatest.tolist(),
         "offset": None if bare else TASKS[task].offset,
         "start": float(fold.rows["offset"].iloc[0]) if bare else None,
-        "shift": fold.shift,
         "kept": kept,
     }
 

@@ -134,10 +134,14 @@ def test_the_block_of_an_honest_forecast():
     assert block["end_var_95_beyond_pct"] == pytest.approx(5, abs=1.5)
     assert all(value > 0.01 for name, value in block.items() if name.endswith("_p"))
 
-    wilder = rows.assign(return_next=rows["return_next"] * np.where(rows["role"] == "test", 2, 1))
+    twice = np.where(rows["role"] == "test", 2, 1)
+    wilder = rows.assign(**{name: rows[name] * twice for name in ("return_next", "return_to_end")})
     block = risk_block(wilder, rows["spread"].to_numpy())
-    assert block["next_var_95_kupiec_p"] < 1e-6
+    for kind in ("next_var_95", "next_var_99", "end_var_95", "end_var_99"):
+        assert block[f"{kind}_kupiec_p"] < 0.01
+        assert block[f"{kind}_christoffersen_p"] < 0.01
     assert block["next_var_95_beyond_pct"] > 7
+    assert block["end_var_95_beyond_pct"] > 7
 
 
 def test_symbols_are_tested_apart():

@@ -81,7 +81,6 @@ def test_the_spec_survives_json(make_job, offset):
     one = Fitted(0, b"", np.zeros(1), pd.DataFrame(), np.array([0.1]), np.array([2.0]))
     spec = spec_of(job, one)
     assert json.loads(json.dumps(spec)) == spec
-    assert spec["shift"] == job.fold.shift
     start = job.fold.rows["offset"].iloc[0]
     assert (spec["offset"], spec["start"]) == (
         ("benchmark", None) if offset == "baseline" else (None, start)

@@ -8,20 +8,20 @@ import numpy as np
 import pandas as pd
 from joblib import parallel_config
 
-from stages.baseline.stage import every_candle, forecasters
-from stages.common.bars import bar_length
+from stages.baseline.stage import every_candle
 from stages.common.errors import InputError
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.conformal import bounds_of
 from stages.evaluate.question import question_of
-from stages.evaluate.risk import TAILS, Tail, ratios, tail_of
+from stages.evaluate.risk import RETURNS, TAILS, Tail, ratios, tail_of
 from stages.evaluate.rows import AIDS
 from stages.evaluate.trading import size
 from stages.featurize.stage import featurize
 from stages.label.stage import newest_labels
+from stages.params import Params
 from stages.train.stage import LIVE, forecast, make_inputs
-from tools.forecast.model import Model
+from tools.forecast.model import Model, forecasters_of
 
 
 class Answer(NamedTuple):
@@ -32,10 +32,9 @@ class Answer(NamedTuple):
     what train had. close: of the candle. spread: forecast, of the next bar's return. atr_ahead: ATR over
     close, as goes with it. position: share of wealth, below 0 if short, at which returns are spread as
     evaluate.target_volatility_pct says. tails: of the return of the next bar and of that to the horizon, by
-    "next" or "end" and level in percent; shares of price, below 0.
+    "next" or "end" and level in percent; shares of price, below 0; none of a question without tails.
     """
 
-    symbol: str
     as_of: pd.Timestamp
     forecast: float
     lo: float
@@ -63,12 +62,13 @@ def answer(
     the model's evidence has of that fold, of `live` that of the newest one, and on what has come since.
     Raises InputError where the newest candle is no row: too near a gap, or flat.
     """
-    params, bar = model.params, bar_length(model.params.fetch.timeframe)
+    params, bar = model.params, model.params.fetch.bar
     end = max(table["open_time"].iloc[-1] for table in candles.values()) + bar
     evidence = model.evidence[model.evidence["fold"] == (model.newest_fold if fold == LIVE else fold)]
     evidence = evidence[evidence["close_time"] < end]
     newest = evidence.groupby("symbol")["close_time"].max()
-    since = newest.min() + bar if fold == LIVE and len(newest) == len(candles) else end
+    # What has come since the evidence counts; since a test row that is replayed nothing has.
+    since = newest.min() + bar if fold == LIVE and len(newest) else end
     # Of one symbol, processes would cost more than they save.
     with parallel_config("sequential") if len(candles) == 1 else nullcontext():
         features = featurize(candles, releases, params)
@@ -82,61 +82,58 @@ def answer(
         rows = labels[symbol].merge(forecasts[symbol], on="close_time", validate="1:1")
         rows = rows.merge(of_symbol.drop(columns="symbol"), on="close_time")
         rows = rows[~rows["close_time"].isin(before["close_time"])].reset_index(drop=True)
-        check_newest(rows, symbol, end, params.split.warmup_bars)
+        check_newest(rows, symbol, end, params)
         rows["forecast"] = TASKS[params.task].inverse(rows["score"].to_numpy(np.float64))
         close = float(candles[symbol]["close"].iloc[-1])
-        answers[symbol] = at_the_last(model, symbol, before, rows, close)
+        answers[symbol] = at_the_last(model, before, rows, close)
     return answers
 
 
 def unneeded(model: Model) -> set[str]:
     """The baselines that no answer needs."""
     params = model.params
-    needed = {"benchmark", model.facts["best_baseline"], TASKS[params.task].offset, *AIDS}
-    return forecasters(params.task, params.label.of(params.task).model_dump()).keys() - needed
+    needed = {"benchmark", model.facts.best_baseline, TASKS[params.task].offset, *AIDS}
+    return forecasters_of(params) - needed
 
 
-def check_newest(rows: pd.DataFrame, symbol: str, end: pd.Timestamp, warmup_bars: int) -> None:
+def check_newest(rows: pd.DataFrame, symbol: str, end: pd.Timestamp, params: Params) -> None:
     """Raise InputError unless the newest candle is one that can be forecast from."""
     if rows.empty or rows["close_time"].iloc[-1] != end:
         raise InputError(
-            f"candles of {symbol} up to {end:%Y-%m-%d %H:%M} UTC must have no gap in the last "
-            f"{warmup_bars} bars (split.warmup_bars), and prices that move; received some that don't."
+            f"candles of {symbol} up to {end:%Y-%m-%d %H:%M} UTC must have prices that move, enough of "
+            f"them for the baselines' first fit, and in the last {params.split.warmup_bars} bars "
+            f"(split.warmup_bars) no gap of more than {params.split.bridge_bars} (split.bridge_bars); "
+            "received some that don't."
         )
 
 
-def at_the_last(
-    model: Model, symbol: str, before: pd.DataFrame, rows: pd.DataFrame, close: float
-) -> Answer:
-    """The answer of a symbol at the last of `rows`, all newer than `before`, the evidence of it."""
+def at_the_last(model: Model, before: pd.DataFrame, rows: pd.DataFrame, close: float) -> Answer:
+    """The answer at the last of a symbol's `rows`, all newer than `before`, the evidence of it."""
     params, question = model.params, question_of(model.params.task)
-    task, bar, last = TASKS[params.task], bar_length(params.fetch.timeframe), rows.iloc[-1]
+    task, bar, last = TASKS[params.task], params.fetch.bar, rows.iloc[-1]
     rows = rows.assign(delta=rows["score"] - task.link(rows["benchmark"].to_numpy(np.float64)))
     spread = question.spread(rows, params.label.horizon)
     rows = rows.join(ratios(rows, spread))
     before = before.assign(forecast=task.inverse(before["score"].to_numpy(np.float64)))
-    columns = ["close_time", "label_end", "y", "score", "forecast", "next_return", "end_return"]
+    columns = ["close_time", "label_end", "y", "score", "forecast", *RETURNS.values()]
     history = pd.concat([before[columns], rows[columns]], ignore_index=True)
     misfit = question.nonconformity(history)
     lo, hi = (bounds[-1] for bounds in bounds_of(history, misfit, question, params.label.horizon * bar))
     outcomes = question.outcomes(float(last["forecast"]), float(lo), float(hi))
     ended = history[history["label_end"] <= last["close_time"]]
+    past = {kind: sorted(ended[name]) for kind, name in RETURNS.items()} if question.tails else {}
     tails = {
-        kind: {
-            level: in_prices(tail_of(sorted(ended[name]), share), spread[-1])
-            for level, share in TAILS.items()
-        }
-        for kind, name in (("next", "next_return"), ("end", "end_return"))
+        kind: {level: in_prices(tail_of(ranked, share), spread[-1]) for level, share in TAILS.items()}
+        for kind, ranked in past.items()
     }
     side = float(question.side(rows.iloc[[-1]])[0])
     return Answer(
-        symbol=symbol,
         as_of=last["close_time"],
         forecast=float(last["forecast"]),
         lo=outcomes[0],
         hi=outcomes[1],
         benchmark=float(last["benchmark"]),
-        best=float(last[model.facts["best_baseline"]]),
+        best=float(last[model.facts.best_baseline]),
         beyond=float(last["beyond"]),
         close=close,
         spread=float(spread[-1]),

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from stages.evaluate.verdict import EDGE, SIGNAL
+from stages.evaluate.verdict import in_words
+from tools.forecast.model import Promise
 from tools.forecast.report import Loss, Report, Size, Told
 
-LABEL = 30  # columns of a table's left side
+LABEL = 32  # columns of a table's left side
 
 
 def table(report: Report) -> str:
@@ -19,14 +20,20 @@ def table(report: Report) -> str:
 def head(report: Report) -> Iterator[str]:
     """The verdict first of all, in full."""
     test = report.promise
-    yield f"{SIGNAL[test.signal].upper()}, {EDGE[test.edge]}. Of the loss of its test the model saved"
-    yield f"  {test.skill_pct:.1f} % [{test.skill_lo:.1f}, {test.skill_hi:.1f}] over the benchmark,"
-    yield f"  {test.edge_pct:.1f} % [{test.edge_lo:.1f}, {test.edge_hi:.1f}] over the best baseline."
+    first, _, then = verdict(test).partition(", ")
+    yield f"{first.upper()}{', ' if then else ''}{then}. In its test the model saved"
+    yield f"  {test.skill_pct:.1f} % [{test.skill_lo:.1f}, {test.skill_hi:.1f}] of the benchmark's loss,"
+    yield f"  {test.edge_pct:.1f} % [{test.edge_lo:.1f}, {test.edge_hi:.1f}] of the best baseline's."
+
+
+def verdict(test: Promise) -> str:
+    """Both verdicts of the test."""
+    return in_words(signal=test.signal, edge=test.edge, too_short=test.too_short)
 
 
 def block(report: Report, told: Told) -> Iterator[str]:
     """What is told of a symbol."""
-    yield f"{told.symbol}, {told.close:,.6g} at {moment(told.as_of)} UTC{', STALE' if told.stale else ''}"
+    yield f"{told.symbol}, {price(told.close)} at {moment(told.as_of)} UTC{', STALE' if told.stale else ''}"
     yield row("valid until", f"{moment(told.valid_until)} UTC")
     if told.kind == "amount":
         yield from amounts(told)
@@ -48,15 +55,15 @@ def amounts(told: Told) -> Iterator[str]:
     """The forecast of an amount: of price, in percent and in quote currency; and what it means a year."""
     assert told.in_price is not None
     value, lo, hi = told.in_price
-    yield row(told.what, f"{100 * told.forecast:.3f} % of price, {value:,.6g}")
+    yield row(told.what, f"{100 * told.forecast:.3f} % of price, {price(value)}")
     if told.lo is not None and told.hi is not None:
         yield row(
-            "  90 % interval", f"{100 * told.lo:.3f} to {100 * told.hi:.3f} %, {lo:,.6g} to {hi:,.6g}"
+            "  90 % interval", f"{100 * told.lo:.3f} to {100 * told.hi:.3f} %, {price(lo)} to {price(hi)}"
         )
     yield row("benchmark", f"{100 * told.benchmark:.3f} %")
     yield row(f"best baseline, {told.best_baseline}", f"{100 * told.best:.3f} %")
     yield row("spread of returns, horizon", f"{told.spread_horizon_pct:.2f} %, by return_per_atr")
-    yield row("  a year", f"{told.spread_year_pct:.1f} %, as an option's implied volatility")
+    yield row("  a year", f"{told.spread_year_pct:.1f} %, to hold against an implied volatility")
 
 
 def risk(report: Report, loss: Loss) -> Iterator[str]:
@@ -72,7 +79,7 @@ def sizes(told: Told, size: Size) -> Iterator[str]:
     yield row(f"position for {size.target_volatility_pct:g} % a year", f"{size.position:.2f} of wealth")
     yield row(
         f"stop of {size.stop_atr:g} ATR",
-        f"{size.stop_distance:,.6g}: long {size.stop_long:,.6g}, short {size.stop_short:,.6g}",
+        f"{price(size.stop_distance)}: long {price(size.stop_long)}, short {price(size.stop_short)}",
     )
     yield row(f"  at {size.risk_pct:g} % of {size.capital:,.6g}", f"{size.units:.6g} {base}")
 
@@ -80,12 +87,13 @@ def sizes(told: Told, size: Size) -> Iterator[str]:
 def foot(report: Report) -> Iterator[str]:
     """Of which test the promise is, and what made the number."""
     promise = report.promise
-    commit = f"commit {report.model_commit[:10]}" if report.model_commit else "no commit"
+    commit = f"Model of commit {report.model_commit[:10]}" if report.model_commit else "Model not committed"
     yield (
         f"Test: {promise.test_rows:,} rows, {promise.test_first[:10]} to {promise.test_last[:10]}; "
-        f"covered {promise.coverage_90_pct:.1f} %,"
+        f"{promise.coverage_90_pct:.1f} % of"
     )
-    yield f"mean forecast {promise.bias_pct:+.1f} % off. Model of {commit},"
+    high = f"{abs(promise.bias_pct):.1f} % too {'high' if promise.bias_pct >= 0 else 'low'}"
+    yield f"outcomes in their sets; forecasts {high} on average. {commit},"
     hashes = ", ".join(each.candles_sha256[:10] for each in report.symbols)
     yield f"sha256 {report.model_sha256[:10]}; candles {hashes}."
 
@@ -95,6 +103,13 @@ def row(name: str, value: str) -> str:
     return f"  {name:<{LABEL}} {value}"
 
 
+def price(value: float | None) -> str:
+    """A price to six digits, never as a power of ten; nothing of none."""
+    if value is None:
+        return ""
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+
+
 def moment(text: str) -> str:
     """A time to the minute."""
     return text[:16].replace("T", " ")
@@ -102,7 +117,7 @@ def moment(text: str) -> str:
 
 def one_line(report: Report) -> str:
     """All symbols in a line."""
-    signal = "" if report.promise.signal == 1 else f" ({SIGNAL[report.promise.signal]})"
+    signal = "" if report.promise.signal == 1 else f" ({verdict(report.promise).partition(',')[0]})"
     parts = [f"{told.symbol} {in_short(told)}{' STALE' if told.stale else ''}" for told in report.symbols]
     until = moment(report.symbols[0].valid_until)
     return f"{report.symbols[0].what}{signal}: {'; '.join(parts)}; until {until} UTC"
@@ -126,13 +141,14 @@ def prometheus(report: Report) -> str:
         "best": "Forecast of y by the best baseline",
         "spread_year_pct": "Spread of returns a year, in percent, as the forecast has it",
         "features_beyond_train_pct": "Share of features beyond their range in train, in percent",
+        "stale": "Whether a newer candle has closed, which isn't there",
     }
     lines = []
     for name, text in gauges.items():
         values = [(told, getattr(told, name)) for told in report.symbols]
         lines += described(f"barometer_{name}", text)
         lines += [
-            f"barometer_{name}{labels(report, told)} {value!r}"
+            f"barometer_{name}{labels(report, told)} {float(value)!r}"
             for told, value in values
             if value is not None
         ]

@@ -6,13 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.bars import bar_length
 from stages.common.parallel import parallel_map
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.conformal import bounds_of
 from stages.evaluate.question import question_of
-from stages.evaluate.risk import TAILS, value_at_risk
 from tools.forecast.answer import answer
 from tools.forecast.model import Model
 
@@ -20,14 +18,14 @@ from tools.forecast.model import Model
 class Difference(NamedTuple):
     """Greatest relative difference between what was forecast anew and what was scored, over `n_rows`.
 
-    `forecast`: of the forecast in its own unit; `interval`: of the ends of its set; `tail`: of the 95 %
-    value at risk over the horizon.
+    `forecast`: of the forecast in its own unit; `interval`: of the ends of its set; `spread`: of the
+    forecast spread of the next bar's return, by which positions and values at risk are worked out.
     """
 
     n_rows: int
     forecast: float
     interval: float
-    tail: float
+    spread: float
 
 
 def replay(
@@ -43,31 +41,32 @@ def replay(
 
 
 def with_sets(model: Model) -> pd.DataFrame:
-    """The evidence, with what evaluate has of each row: forecast, lo and hi of its set, tail in spreads."""
+    """The evidence, with what evaluate has of each row: forecast, and lo and hi of its set."""
     params = model.params
     task, question = TASKS[params.task], question_of(params.task)
-    horizon = params.label.horizon * bar_length(params.fetch.timeframe)
+    horizon = params.label.horizon * params.fetch.bar
     parts = []
     for _, part in model.evidence.groupby(["fold", "symbol"]):
         rows = part.assign(forecast=task.inverse(part["score"].to_numpy(np.float64)))
         lo, hi = bounds_of(rows, question.nonconformity(rows), question, horizon)
         pairs = [question.outcomes(*each) for each in zip(rows["forecast"], lo, hi, strict=True)]
-        tail = value_at_risk(rows, "end_return", TAILS["95"])
-        parts.append(rows.assign(lo=[pair[0] for pair in pairs], hi=[pair[1] for pair in pairs], tail=tail))
+        parts.append(rows.assign(lo=[pair[0] for pair in pairs], hi=[pair[1] for pair in pairs]))
     return pd.concat(parts)
 
 
 def differences(
     model: Model, candles: Tables, releases: pd.DataFrame | None, row: pd.Series
 ) -> tuple[float, float, float]:
-    """Relative differences of a test row's forecast, of its set and of its tail."""
-    bar = bar_length(model.params.fetch.timeframe)
-    known = {name: table[table["open_time"] + bar <= row["close_time"]] for name, table in candles.items()}
-    found = answer(model, known, releases, row["fold"], [row["symbol"]])[row["symbol"]]
+    """Relative differences of a test row's forecast, of its set and of its spread."""
+    close_time, symbol, bar = row["close_time"], row["symbol"], model.params.fetch.bar
+    known = {name: table[table["open_time"] + bar <= close_time] for name, table in candles.items()}
+    found = answer(model, known, releases, row["fold"], [symbol])[symbol]
+    closes = candles[symbol].set_index("open_time")["close"]
+    next_return = closes[close_time] / found.close - 1
     return (
         relative(found.forecast, row["forecast"]),
         max(relative(found.lo, row["lo"]), relative(found.hi, row["hi"])),
-        relative(found.tails["end"]["95"].value_at_risk / found.spread, row["tail"]),
+        relative(next_return / found.spread, row["next_return"]),
     )
 
 
@@ -75,4 +74,5 @@ def relative(found: float, expected: float) -> float:
     """How far off a figure is, relative to what it should be; nothing where both are an empty set's."""
     if np.isnan(found) and np.isnan(expected):
         return 0.0
-    return float(np.abs(found - expected) / max(abs(expected), 1e-12))
+    off = abs(found - expected) / max(abs(expected), 1e-12)
+    return float(off) if np.isfinite(off) else np.inf

@@ -30,11 +30,13 @@ def coverage_wealth(missed: Bools, promised: float) -> Floats:
 
 
 def gain_wealth(loss: Floats, opponent: Floats) -> Floats:
-    """Wealth after each outcome, against "the forecast is no better than its opponent"; shape (n,).
+    """Wealth after each outcome, against "it saves no larger a share than it loses"; shape (n,).
 
-    What is claimed: (opponent - loss) / (opponent + loss), what is saved of both losses, has a mean of at
-    most 0, whatever came before. It lies between -1 and 1, so that one wild hour doesn't decide. Source:
-    Choe and Ramdas (2024), Operations Research 72(4), for forecasts compared by betting.
+    What is claimed: (opponent - loss) / (opponent + loss), what is saved of both losses together, has a
+    mean of at most 0, whatever came before. It lies between -1 and 1, so that one wild hour doesn't decide:
+    of losses without a bound no bet is safe. So a forecast that is seldom, but then badly, wrong may refute
+    the claim and have no skill. Source: Choe and Ramdas (2024), Operations Research 72(4), for forecasts
+    compared by betting.
     """
     both = np.asarray(opponent) + np.asarray(loss)
     saved = np.divide(np.asarray(opponent) - loss, both, out=np.zeros(len(both)), where=both > 0)

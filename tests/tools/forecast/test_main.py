@@ -1,6 +1,7 @@
 """What a person or a program gets, and what is refused."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -76,6 +77,13 @@ def test_an_amount_in_the_units_in_which_it_is_used(market, run):
     assert all(0 < loss.value_at_risk_pct <= loss.expected_shortfall_pct for loss in told.losses)
 
 
+def test_a_stop_below_nothing_is_refused(market, run):
+    """No long position can be stopped there."""
+    market("volatility")
+    with pytest.raises(InputError, match=r"--stop must leave a long stop above 0, so less than \d+ now"):
+        run("--stop", "1000")
+
+
 def in_set(told: Told, y: float) -> bool:
     """Whether an outcome is in the set."""
     return told.lo is not None and told.hi is not None and told.lo <= y <= told.hi
@@ -93,7 +101,8 @@ def test_without_a_signal_direction_has_no_size(market, run):
     assert told.what == "probability of up in 5 bars"
     table = run()
     assert "none: no signal, no position" in table
-    assert table.startswith("NO SIGNAL")
+    assert table.startswith("NOT ENOUGH TEST TO TELL")
+    assert "(not enough test to tell)" in run("--one-line")
 
 
 def test_with_a_signal_direction_has_a_size(market, run):
@@ -104,7 +113,7 @@ def test_with_a_signal_direction_has_a_size(market, run):
     facts.write_text(json.dumps(values), encoding="utf-8")
     for told in report_of(run("--json")).symbols:
         assert told.size is not None
-        assert (told.size.position > 0) == (told.forecast > told.benchmark)
+        assert (told.size.position > 0) == (told.forecast > told.benchmark) == (told.size.units > 0)
         assert 0 < abs(told.size.position) <= 2
 
 
@@ -114,7 +123,7 @@ def test_the_table_fits_a_terminal(market, run, task):
     market(task)
     lines = run().splitlines()
     assert max(map(len, lines)) <= 80
-    assert lines[0].split(",")[0] in {"NO SIGNAL", "SIGNAL", "WORSE THAN THE BENCHMARK"}
+    assert lines[0].startswith("NOT ENOUGH TEST TO TELL. In its test")  # of two folds of 250 hours
     assert [line[:8] for line in lines if "/USDT, " in line] == ["BTC/USDT", "ETH/USDT"]
 
 
@@ -234,12 +243,134 @@ def test_weights_that_were_cut_are_refused(market, run):
         run()
 
 
-@pytest.mark.parametrize("option", ["--capital", "--risk", "--stop", "--replay"])
-def test_numbers_that_are_none_are_refused(market, run, option):
-    """Nothing, or less, is no capital, risk or distance."""
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e308", "1e-320"])
+@pytest.mark.parametrize("option", ["--capital", "--risk", "--stop"])
+def test_numbers_that_are_none_are_refused(run, option, value):
+    """Nothing, less, or more than can be, is no capital, risk or distance."""
+    with pytest.raises(InputError, match=f"{option} must be a number from 1e-6 to .*; received"):
+        run(option, value)
+
+
+@pytest.mark.parametrize("other", ["--record", "--json", "--one-line", "--prometheus"])
+def test_a_replay_has_no_form_and_no_record(run, other):
+    """What would be dropped in silence is refused."""
+    with pytest.raises(InputError, match="--replay must stand without --record and without a form"):
+        run("--replay", "3", other)
+
+
+@pytest.mark.parametrize("arguments", [["--prometheus"], ["--replay", "2"]])
+def test_nothing_of_the_pipeline_is_touched(market, run, arguments):
+    """Neither data/ nor models/ nor results/, nor the settings: a forecast only reads."""
+    folder = market("direction")
+
+    def tree() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+    before = tree()
+    run(*arguments)
+    assert tree() == before
+
+
+def test_a_model_of_another_version_is_refused(market, run):
+    """One that lacks a setting, or has one too many, would be forecast with by guesswork."""
+    place = market("volatility") / "models/evidence/facts.json"
+    facts = json.loads(place.read_text(encoding="utf-8"))
+    for settings in (
+        {key: value for key, value in facts["settings"].items() if key != "train.trees"},
+        facts["settings"] | {"train.colour": "blue"},
+    ):
+        place.write_text(json.dumps(facts | {"settings": settings}), encoding="utf-8")
+        with pytest.raises(InputError, match="settings of another version of the project"):
+            run()
+    place.write_text(json.dumps({"settings": facts["settings"]}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"facts\.json must be as .*; received metrics: Field required"):
+        run()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"settings": []}, {"settings": None}, {"metrics": {}}, {"metrics": {"test": {"signal": 7}}}),
+        *({"best_baseline": "nope"}, {"best_baseline": None}, {"bias_pct": "x"}, {"test_first": 5}),
+    ],
+)
+def test_facts_that_are_none_are_refused(market, run, changes):
+    """In a line that names the file, before anything is worked out."""
+    place = market("volatility") / "models/evidence/facts.json"
+    place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"models.* must be as train and evaluate leave it; received"
+    ) as error:
+        run()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"least": [1.0]}, {"mean": None}, {"features": "all"}, {"kept": "no!"}]
+)
+def test_a_spec_that_is_none_is_refused(market, run, changes):
+    """Each feature has its numbers."""
+    place = market("volatility") / "models/networks/1/spec.json"
+    place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    with pytest.raises(InputError, match=r"spec\.json must be as train and evaluate leave it; received"):
+        run()
+
+
+def test_evidence_of_other_columns_is_refused(market, run):
+    """A whole table, but of something else."""
+    folder = market("volatility")
+    shutil.copy("data/predictions.parquet", folder / "models/evidence/rows.parquet")
+    with pytest.raises(InputError, match=r"rows\.parquet must be as .*; received columns symbol"):
+        run()
+
+
+def test_a_start_yet_to_come_is_refused(market, run):
+    """There is nothing to forecast from."""
     market("volatility")
-    with pytest.raises(InputError, match=f"{option} must be above 0; received"):
-        run(option, "0")
+    with pytest.raises(InputError, match=r"fetch\.start must be a bar before now at least"):
+        run(now=pd.Timestamp("2021-12-01", tz="UTC"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("predictions", "0" * 64), ("task", "direction"), ("train", {"seeds": [1]})]
+)
+def test_networks_of_another_run_are_refused(market, run, key, value):
+    """As where train ran, but evaluate didn't: the verdict would be of other networks."""
+    place = market("volatility") / "models/networks/1/spec.json"
+    spec = json.loads(place.read_text(encoding="utf-8"))
+    place.write_text(json.dumps(spec | {key: value}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"received that of another run than .*evidence"):
+        run()
+
+
+def test_without_git_there_is_no_commit(market, run, monkeypatch):
+    """And a forecast all the same."""
+    market("direction")
+    monkeypatch.setenv("PATH", "")
+    assert report_of(run("--json")).model_commit is None
+
+
+def test_bars_that_open_late_are_forecast_from(market, run):
+    """Of a market whose bars open at half past, the newest that has closed is forecast from."""
+    market("volatility")
+    params = tool.load_model(None).params.fetch
+    half = pd.Timedelta(minutes=30)
+    for name in ("BTC-USDT", "ETH-USDT"):
+        path = Path(f"data/import/file/{name}.parquet")
+        candles = pd.read_parquet(path)
+        candles.assign(open_time=candles["open_time"] + half).to_parquet(path)
+    last = NOW.floor("h") + half  # the close of the last
+    before = newest_candles(params, last + pd.Timedelta(minutes=2))
+    assert (before.end, before.stale) == (last, False)
+    early = newest_candles(params, last - pd.Timedelta(minutes=10))
+    assert early.end == last - pd.Timedelta(hours=1)
+    put_candles(N_BARS - 1)
+    for name in ("BTC-USDT", "ETH-USDT"):  # the one that forms isn't in the file
+        path = Path(f"data/import/file/{name}.parquet")
+        candles = pd.read_parquet(path)
+        candles.assign(open_time=candles["open_time"] + half).to_parquet(path)
+    known = newest_candles(params, last - pd.Timedelta(minutes=10))
+    assert (known.end, known.stale) == (last - pd.Timedelta(hours=1), False)
 
 
 def test_features_never_seen_are_told(market, run):

@@ -10,11 +10,14 @@ import pytest
 
 from stages.common.errors import InputError
 from stages.common.tables import read_tables
+from stages.evaluate.subject import settings_of
+from stages.params import load_params
 from tests.tools.forecast.test_main import NOW
 from tools.forecast import __main__ as forecast_tool
-from tools.forecast.record import read_record, record
+from tools.forecast.record import asked, record
 from tools.forecast.report import Report
 from tools.track import __main__ as tool
+from tools.track.__main__ import wealth
 
 # Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -32,6 +35,7 @@ def tracked(market, monkeypatch, capsys):
     forecast_tool.main()
     report = Report.model_validate_json(capsys.readouterr().out)
     told = report.symbols[0]
+    question = asked(settings_of(load_params().model_dump()))
     labels = read_tables("data/labels")["BTC-USDT"][-N_HOURS:]
     noise = np.random.default_rng(1).standard_normal(N_HOURS)
     for (_, row), error in zip(labels.iterrows(), noise, strict=True):
@@ -43,7 +47,7 @@ def tracked(market, monkeypatch, capsys):
             "hi": forecast * np.exp(0.33),
         }
         hour = report.model_copy(update={"symbols": [told.model_copy(update=changes)]})
-        record(hour, row["close_time"] + pd.Timedelta(minutes=3))
+        record(hour, question, row["close_time"] + pd.Timedelta(minutes=3))
     monkeypatch.setattr(sys, "argv", ["track"])
     monkeypatch.setattr(tool, "now", lambda: NOW)
 
@@ -61,6 +65,22 @@ def test_a_hundred_hours_are_read(tracked, capsys):
     assert Path("forecasts/BTC-USDT.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_before_the_first_outcome_there_are_counts(market, monkeypatch, capsys):
+    """What a user sees in the first hours: no figure, no picture, no error."""
+    market("volatility")
+    monkeypatch.setattr(sys, "argv", ["forecast", "--one-line", "--record"])
+    monkeypatch.setattr(forecast_tool, "now", lambda: NOW)
+    forecast_tool.main()
+    monkeypatch.setattr(sys, "argv", ["track"])
+    monkeypatch.setattr(tool, "now", lambda: NOW)
+    capsys.readouterr()
+    tool.main()
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "BTC/USDT: 1 recorded: 0 scored, 1 open, 0 late, 0 lost"
+    )
+    assert not list(Path("forecasts").glob("*.png"))
+
+
 def test_without_a_model_nothing_is_promised(tracked, capsys):
     """The record is enough."""
     Path("models/evidence/facts.json").unlink()
@@ -68,16 +88,36 @@ def test_without_a_model_nothing_is_promised(tracked, capsys):
     assert "skill over the benchmark" in capsys.readouterr().out
 
 
-def test_a_record_of_another_question_is_none(tracked, monkeypatch):
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("task: volatility", "task: direction"),
+        ("source: file", "source: simulated"),
+        ("target: atr", "target: true_range"),
+        ("timezone: UTC", "timezone: Europe/Berlin"),
+    ],
+)
+def test_a_record_of_another_question_or_market_is_none(tracked, before, after):
     """It says which was looked for, and what adds one."""
     text = Path("params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text.replace("task: volatility", "task: direction"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"forecasts must have a forecast of direction, 1h, 5 bars ahead"):
+    assert before in text
+    Path("params.yaml").write_text(text.replace(before, after), encoding="utf-8")
+    with pytest.raises(InputError, match=r"by the task, label, source and timeframe of params\.yaml \("):
         tool.main()
 
 
-def test_the_record_is_of_both(tracked):
-    """What the tool records is what the other reads."""
-    found = read_record(Path("forecasts/BTC-USDT.jsonl"))
-    assert len(found) == N_HOURS
-    assert found["as_of"].is_monotonic_increasing
+def test_another_models_promise_is_none(tracked, capsys):
+    """Beside the record stands what the test of the same question said, or nothing."""
+    place = Path("models/evidence/facts.json")
+    facts = json.loads(place.read_text(encoding="utf-8"))
+    facts["settings"]["label.horizon"] = 7
+    place.write_text(json.dumps(facts), encoding="utf-8")
+    tool.main()
+    coverage = next(line for line in capsys.readouterr().out.splitlines() if "coverage of 90" in line)
+    assert len(coverage.split()) == len(["coverage", "of", "90", "%", "sets,", "%", "came"])
+
+
+def test_wealth_that_was_enough_once_stays_told():
+    """The bound is on ever reaching it: whoever looks later sees both."""
+    assert wealth(pd.Series([1.0, 25.0, 15.0]), "it is off") == "15.00: it is off"
+    assert wealth(pd.Series([1.0, 15.0]), "it is off") == "15.00"

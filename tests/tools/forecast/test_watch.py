@@ -15,7 +15,7 @@ from tests.tools.forecast.conftest import MISSING, N_BARS, SETTINGS
 from tests.tools.forecast.test_main import NOW
 from tools.exchange_server import Answer, ExchangeServer, running
 from tools.forecast import __main__ as tool
-from tools.forecast.watch import PAUSE, watch
+from tools.forecast.watch import PAUSE, next_time, watch
 
 # Keras 3.15 converts TensorFlow's variables in a way that NumPy 2 means to refuse one day.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -46,20 +46,42 @@ class Clock:
 def test_it_tells_at_each_close():
     """Once at the start, then a minute after each close: what an exchange has to publish the candle."""
     told, clock = list[pd.Timestamp](), Clock(pd.Timestamp("2022-01-03 10:20", tz="UTC"), 4)
+
+    def tell(moment: pd.Timestamp) -> pd.Timestamp:
+        told.append(moment)
+        return moment.floor("h")
+
     with pytest.raises(KeyboardInterrupt):
-        watch(told.append, HOUR, clock.now, clock.sleep)
+        watch(tell, HOUR, clock.now, clock.sleep)
     assert [f"{moment:%H:%M}" for moment in told] == ["10:20", "11:01", "12:01", "13:01"]
+
+
+@pytest.mark.parametrize(
+    ("close", "moment", "expected"),
+    [
+        ("10:00", "10:20", "11:01"),  # the next close, and a minute to publish the candle
+        ("10:00", "10:00:30", "10:01"),  # not published yet
+        ("10:30", "10:31", "11:31"),  # of bars that open at half past
+        ("03:30", "10:31", "11:31"),  # candles that end long ago
+    ],
+)
+def test_the_next_time_is_a_minute_after_a_close(close, moment, expected):
+    """Whichever of its closes is known, and however late its bars open."""
+    close, moment, expected = (
+        pd.Timestamp(f"2022-01-03 {time}", tz="UTC") for time in (close, moment, expected)
+    )
+    assert next_time(close, HOUR, moment) == expected
 
 
 def test_it_goes_on_after_an_error(capsys):
     """It says what was wrong, and when it will try again: never later than the next close asks for."""
     told, clock = list[pd.Timestamp](), Clock(pd.Timestamp("2022-01-03 10:58:50", tz="UTC"), 6)
 
-    def tell(moment: pd.Timestamp) -> None:
-        if len(told) < 3:
-            told.append(moment)
-            raise InputError("the exchange is gone.")
+    def tell(moment: pd.Timestamp) -> pd.Timestamp:
         told.append(moment)
+        if len(told) <= 3:
+            raise InputError("the exchange is gone.")
+        return moment.floor("h")
 
     with pytest.raises(KeyboardInterrupt):
         watch(tell, HOUR, clock.now, clock.sleep)
@@ -112,7 +134,7 @@ def test_a_server_that_is_gone_for_a_close_is_waited_for(exchange, monkeypatch, 
     assert "Trying again at 17:01:30 UTC." in err
     record = Path("forecasts/BTC-USDT.jsonl").read_text(encoding="utf-8").splitlines()
     as_of = [json.loads(line)["as_of"] for line in record]
-    assert as_of[:3] == [f"2022-04-04T{hour}:00:00+00:00" for hour in (16, 17, 18)]
+    assert as_of[:3] == [f"2022-04-04T{hour}:00:00Z" for hour in (16, 17, 18)]
 
 
 def test_only_what_is_new_is_fetched(exchange, monkeypatch):

@@ -78,6 +78,18 @@ def test_a_better_forecast_is_found():
     assert np.mean(found) > 0.95
 
 
+def test_what_is_refuted_is_of_single_outcomes():
+    """A forecast that loses a tenth less in 98 of 100 hours, and twenty times as much in two, has no skill.
+
+    It refutes the claim all the same, as the docstring says: shares of both losses are what is bet on.
+    """
+    rng = np.random.default_rng(6)
+    opponent = np.ones(600)
+    loss = np.where(rng.random(600) < 0.02, 20.0, 0.9)
+    assert loss.sum() > opponent.sum()
+    assert gain_wealth(loss, opponent).max() >= REJECTED
+
+
 def test_wealth_knows_no_later_outcome():
     """What comes after leaves it as it was."""
     missed = np.random.default_rng(5).random(100) < 0.1
