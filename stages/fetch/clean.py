@@ -86,7 +86,7 @@ def to_schema(candles: pd.DataFrame, symbol: str) -> pd.DataFrame:
     for name in COLUMNS[1:]:
         try:
             columns[name] = to_numbers(candles[name])
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise InputError(
                 f"fetch.symbols: {name} of {symbol} must be a number; received: {str(error)[:200]}."
             ) from None
@@ -94,7 +94,7 @@ def to_schema(candles: pd.DataFrame, symbol: str) -> pd.DataFrame:
 
 
 def to_numbers(values: pd.Series) -> pd.Series:
-    """A column as float64. Raises TypeError or ValueError where a value is no number.
+    """A column as float64. Raises OverflowError, TypeError or ValueError where a value is no number.
 
     Python takes 1_000, digits of any script, true and false for numbers; here they are text.
     """

@@ -583,6 +583,15 @@ def test_bars_of_three_days_stay_in_step(make_candles: MakeCandles, make_params:
     assert message.endswith(f": {ON_GRID}.")
 
 
+def test_a_whole_number_without_end_is_no_price(make_candles: MakeCandles):
+    """JSON may hold one of four hundred digits; Python reads it, no float does."""
+    candles = make_candles(5).astype({"close": object})
+
+    assert f"close of {SYMBOL} must be a number; received: int too large" in refusal(
+        changed(candles, 2, close=10**400)
+    )
+
+
 @pytest.mark.parametrize("name", COLUMNS[1:])
 def test_true_and_false_are_no_numbers(make_candles: MakeCandles, name: str):
     """Python would take them for 1 and 0."""
