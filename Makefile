@@ -67,7 +67,7 @@ experiments: $(READY)  ## all experiments in one table: verdicts, skill, edge, a
 forecast: $(READY)  ## the forecast at the newest closed candle, by the model in models/; ARGS="--json" adds options
 	@$(IN_VENV) python -m tools.forecast $(ARGS)
 
-controls: $(READY)  ## markets of which the truth is known: is noise called noise? Takes hours; resumable
+controls: $(READY)  ## markets of which the truth is known: is noise called noise? Takes two to three hours; resumable
 	$(IN_VENV) python -m tools.controls
 
 # ORIGINAL is the run that this project grew out of; VOLATILITY asks the other question of its candles, as
