@@ -1,7 +1,6 @@
 """What each figure of metrics.json is called, its unit, and which way is better.
 
-Said here once: docs/metrics.md, the report and tools.compare have it from here. What a task's own figures
-are stands with its question.
+Said here once: a test holds docs/metrics.md to it. What a task's own figures are stands with its question.
 """
 
 from typing import Literal, NamedTuple
@@ -86,8 +85,3 @@ TEST = ROLES | {
     "n_rows": Figure("test rows", "count", "neither"),
     "n_eff": Figure("horizons in the test", "count", "neither"),
 }
-
-
-def of_baseline(name: str) -> Figure:
-    """What `baselines` says of one of them."""
-    return Figure(f"loss of {name}", "thousandths of loss", "lower")
