@@ -26,12 +26,12 @@ from pathlib import Path
 import pandas as pd
 
 from stages.common.errors import InputError, run
-from stages.evaluate.ledger import SCORES, Trial, ledger_folder, md5
+from stages.evaluate.ledger import SCORES, Trial, md5
 from stages.evaluate.subject import Settings
-from tools.trials.cache import StageRun, makers_of, read_runs
-from tools.trials.known import once, read_known
+from tools.trials.cache import StageRun
+from tools.trials.known import counted_here, once, read_here
 from tools.trials.names import names_of, read_experiments, read_head
-from tools.trials.overlap import overlaps, same_test
+from tools.trials.overlap import overlaps
 from tools.trials.table import Beside, report
 from tools.workspace import open_repo
 
@@ -43,18 +43,16 @@ def main() -> None:
         if not Path(SCORES[0]).is_file():
             raise InputError(f"{SCORES[0]} must exist: dvc repro or dvc checkout brings it; received none.")
         here = {path: md5(Path(path)) for path in SCORES if Path(path).is_file()}
-        runs = read_runs(Path(repo.stage_cache.cache_dir))
-        scorings = [noted for noted in runs if noted.has_scores]
-        known = read_known(repo, ledger_folder(), scorings, makers_of(runs), here)
+        known, scorings = read_here(repo, here)
         experiments = read_experiments(repo)
     trials = once(known)
-    current = next((trial for trial in trials if trial.scores[0] == here[SCORES[0]]), None)
-    if current is None:
+    counted = counted_here(known, here[SCORES[0]])
+    if not counted:
         raise InputError(
             f"the ledger or DVC's run cache must hold the run that wrote {SCORES[0]} (dvc repro --force "
             "evaluate enters it); received none."
         )
-    counted = [trial for trial in trials if same_test(trial, current)]
+    current = next(trial for trial in counted if trial.scores[0] == here[SCORES[0]])
     names = names_of(read_head() | experiments, [each.trial for each in known])
     names[current.identity].insert(0, "workspace")
     oldest_ns = min([each.scored_ns for each in known] + [scoring.noted_ns for scoring in scorings])

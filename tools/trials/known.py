@@ -8,8 +8,17 @@ from typing import NamedTuple
 
 from dvc.repo import Repo
 
-from stages.evaluate.ledger import SCORES, Identity, Trial, read_trial, trial_name, write_trial
-from tools.trials.cache import Makers, StageRun, as_written, noted_trial
+from stages.evaluate.ledger import (
+    SCORES,
+    Identity,
+    Trial,
+    ledger_folder,
+    read_trial,
+    trial_name,
+    write_trial,
+)
+from tools.trials.cache import Makers, StageRun, as_written, makers_of, noted_trial, read_runs
+from tools.trials.overlap import same_test
 
 
 class Known(NamedTuple):
@@ -17,6 +26,13 @@ class Known(NamedTuple):
 
     trial: Trial
     scored_ns: int
+
+
+def read_here(repo: Repo, here: dict[str, str]) -> tuple[list[Known], list[StageRun]]:
+    """All trials that are known, and the runs in the run cache that scored one; `here`: of `read_known`."""
+    runs = read_runs(Path(repo.stage_cache.cache_dir))
+    scorings = [noted for noted in runs if noted.has_scores]
+    return read_known(repo, ledger_folder(), scorings, makers_of(runs), here), scorings
 
 
 def read_known(
@@ -61,6 +77,13 @@ def enter(folder: Path, known: Known) -> None:
             f"DVC's run cache alone knows; received: {error}.",
             file=sys.stderr,
         )
+
+
+def counted_here(known: Iterable[Known], scores: str) -> list[Trial]:
+    """The trials on the same test as the one whose table by time has that hash; none if it isn't known."""
+    trials = once(known)
+    current = next((trial for trial in trials if trial.scores[0] == scores), None)
+    return [trial for trial in trials if current is not None and same_test(trial, current)]
 
 
 def once(known: Iterable[Known]) -> list[Trial]:
