@@ -1,7 +1,6 @@
 # Two commands do all the set-up: `make repro` and `make test`. `make help` lists the rest.
 
 PYTHON ?= python3
-BASE ?= origin/main
 SOURCE ?= exchange
 
 ifeq ($(OS),Windows_NT)
@@ -17,7 +16,7 @@ INSTALLED := .venv/installed
 # DVC unpickles what lies in its site cache, which by default every user of the machine may write to.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check back compare experiments forecast controls original volatility-best plots-page lock
+.PHONY: help repro test test-slow verify golden lint check back compare compare-base comment post-comment experiments forecast controls original volatility-best plots-page lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,8 +48,9 @@ verify: $(READY)  ## reproduce a tiny market under other settings of processor a
 golden: $(READY)  ## write the metrics anew that tests/test_golden.py compares with
 	@$(IN_VENV) python -m tests.golden
 
-lint: $(READY)  ## ruff and mypy
+lint: $(READY)  ## ruff, mypy, and zizmor for the workflows
 	$(IN_VENV) ruff check . && ruff format --check . && mypy
+	$(IN_VENV) zizmor --offline --quiet --strict-collection --persona pedantic .github
 
 check: $(READY)  ## check params.yaml
 	@$(IN_VENV) python -m tools.check
@@ -58,8 +58,20 @@ check: $(READY)  ## check params.yaml
 back: $(READY)  ## params.yaml, dvc.lock and all results as they are committed, after whatever accident
 	@$(IN_VENV) python -m tools.back
 
-compare: $(READY)  ## metrics and parameters of the workspace against BASE, as Markdown
-	@$(IN_VENV) python -m tools.compare $(BASE)
+# BASE goes by the environment: a branch's name is no shell code.
+export BASE JSON
+
+compare: $(READY)  ## better or worse than where this branch left BASE (by default main)? ARGS="--md" adds options
+	@$(IN_VENV) python -m tools.compare $${BASE:+--from "$$BASE"} $(ARGS)
+
+post-comment:  ## (of a workflow) write the comment of a pull request, or change the one that there is
+	@python3 tools/compare/post.py
+
+comment: $(READY)  ## what a pull request is told, from JSON that its job wrote: make comment JSON=comparison.json
+	@$(IN_VENV) python -m tools.compare.comment "$${JSON:-comparison.json}"
+
+compare-base: $(READY)  ## bring the results of where this branch left BASE into the cache, for compare
+	@$(IN_VENV) python -m tools.compare.base $${BASE:+--from "$$BASE"}
 
 experiments: $(READY)  ## all experiments in one table: verdicts, skill, edge, and the settings that differ
 	@$(IN_VENV) python -m tools.experiments

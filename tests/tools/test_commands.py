@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import InputError, run
-from tools import back, compare, site_cache
+from tools import back, site_cache
 from tools.commands import output_of, reason
 
 
@@ -62,16 +62,3 @@ def test_a_shell_without_the_environment_is_told_so(tmp_path, monkeypatch, main)
 
     assert caught.value.code == "error: `dvc` must be on the PATH; received none: activate .venv first."
     assert not list(tmp_path.iterdir())
-
-
-def test_compare_needs_results(tmp_path, monkeypatch):
-    """A run that failed has left none; git isn't asked before."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["compare", "origin/main"])
-
-    with pytest.raises(InputError) as caught:
-        compare.main()
-
-    assert str(caught.value) == (
-        "results/metrics.json must exist: dvc repro or make back brings it; received none."
-    )
