@@ -58,10 +58,13 @@ def otherwise() -> dict[str, str | None]:
 
 def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Say in one line that Ctrl-C has ended a command amid its imports; show any other error as it is."""
-    if issubclass(kind, KeyboardInterrupt):
-        print("error: stopped.", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            print("error: stopped.", file=sys.stderr)
+            return
+        cause = cause.__cause__ or cause.__context__  # of what a module in C has made of it
+    sys.__excepthook__(kind, error, trace)
 
 
 # The libraries take seconds to import; `errors.run` takes over after that.
