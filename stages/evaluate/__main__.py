@@ -1,6 +1,8 @@
 """evaluate: reads predictions, labels, baselines, training curves; writes results/, models/evidence."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,20 +12,21 @@ from stages.common.outputs import fresh_folder, write_text
 from stages.common.settings import read_settings
 from stages.common.tables import checksum, not_as_written, read_table, read_tables, write_table
 from stages.common.task import TASKS
-from stages.evaluate.curves import scatter, units
+from stages.evaluate.curves import units
 from stages.evaluate.evidence import promise
 from stages.evaluate.ledger import remember
 from stages.evaluate.metrics import as_json
-from stages.evaluate.plots import draw, save
+from stages.evaluate.plots import as_svg, draw
 from stages.evaluate.question import question_of
-from stages.evaluate.report import page
-from stages.evaluate.stage import evaluate
+from stages.evaluate.report import Found, page
+from stages.evaluate.stage import evaluate, own_figures
 from stages.evaluate.subject import facts, flat, market_of, settings_of
 from stages.evaluate.verdict import sentence
 from stages.params import Params, check_unchanged
 from stages.runner import run_stage
 
 CURVES = Path("results/training.csv")
+RECEIPT = Path("data/candles/receipt.json")
 DEFAULTS = Path(__file__).with_name("defaults.yaml")  # params.yaml as it is committed
 
 
@@ -35,25 +38,38 @@ def main(params: Params) -> None:
     question, metrics = question_of(params.task), found.metrics
     settings = settings_of(params.model_dump())
     verdict = sentence(metrics, params.task, market_of(settings))
-    pictures = draw(
-        found.tables | {"training": read_curves()}, scatter(found.test), question.words, metrics["test"]
-    )
+    drawn = found.tables | found.pictured | {"training": read_curves()}
+    figures = draw(drawn, question.words, metrics["test"], banded=not TASKS[params.task].classes)
+    pictures = {name: as_svg(figure) for name, figure in figures.items()}
+    receipt = read_receipt()
 
     check_unchanged("evaluate", params)  # before anything is written: it would be another result
     with fresh_folder("results/plots") as folder:
         for plot, unit in units(params.task, TASKS[params.task].loss_name, question).items():
             write_csv(folder / f"{plot}.csv", found.tables[plot].assign(unit=unit))
     with fresh_folder("results/figures") as folder:
-        for plot, picture in pictures.items():
-            save(picture, folder / f"{plot}.png")
-        images = {plot: (folder / f"{plot}.png").read_bytes() for plot in pictures}
+        for name, picture in pictures.items():
+            write_text(folder / f"{name}.svg", picture)
     write_table("results/by_time.parquet", found.by_time)
     with fresh_folder("models/evidence") as folder:
         write_table(folder / "rows.parquet", found.evidence)
         made = promise(found.test, metrics, settings, found.best, checksum(predictions))
         write_text(folder / "facts.json", as_json(made))
     subject = facts(found.test, settings, flat(read_settings(str(DEFAULTS))), known_until(read_releases()))
-    write_text("results/report.html", page(subject, verdict, metrics, found.tables, images))
+    report = Found(
+        task=params.task,
+        verdict=verdict,
+        subject=subject,
+        settings=settings,
+        metrics=metrics,
+        own=own_figures(params.task),
+        margins=found.margins,
+        tables=found.tables,
+        pictures=pictures,
+        receipt=receipt,
+        hashes={"data/predictions.parquet": checksum(predictions)},
+    )
+    write_text("results/report.html", page(report))
     write_text("results/metrics.json", as_json(metrics))
     remember(metrics["test"], found.by_time, found.test, settings)
     n_rows = len(predictions) - found.n_lost
@@ -69,6 +85,15 @@ def read_curves() -> pd.DataFrame:
     except (FileNotFoundError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise not_as_written(CURVES, f"what can't be read: {reason}") from None
+
+
+def read_receipt() -> dict[str, Any]:
+    """What fetch wrote of the candles. Raises InputError where it can't be read."""
+    try:
+        receipt: dict[str, Any] = json.loads(RECEIPT.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise not_as_written(RECEIPT, f"what can't be read: {error}") from None
+    return receipt
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -94,9 +94,10 @@ def width(_rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
     return np.maximum(hi - lo, 0.0)
 
 
-def outcomes(forecast: float, lo: float, hi: float) -> tuple[float, float]:
+def outcomes(forecast: Floats, lo: Floats, hi: Floats) -> tuple[Floats, Floats]:
     """Ends of the interval around a forecast, in its own unit; NaN where it is empty."""
-    return (float(forecast * np.exp(lo)), float(forecast * np.exp(hi))) if lo <= hi else (np.nan, np.nan)
+    empty = lo > hi
+    return np.where(empty, np.nan, forecast * np.exp(lo)), np.where(empty, np.nan, forecast * np.exp(hi))
 
 
 def errors(test: pd.DataFrame) -> dict[str, float]:

@@ -111,10 +111,11 @@ def width(rows: pd.DataFrame, lo: Floats, hi: Floats) -> Floats:
     return yes.astype(np.float64) + no
 
 
-def outcomes(forecast: float, lo: float, hi: float) -> tuple[float, float]:
+def outcomes(forecast: Floats, lo: Floats, hi: Floats) -> tuple[Floats, Floats]:
     """Least and greatest of the outcomes, 0 and 1, in the set of a forecast; NaN where it holds none."""
-    inside = [y for y, misfit in ((0.0, forecast), (1.0, 1 - forecast)) if lo <= misfit <= hi]
-    return (inside[0], inside[-1]) if inside else (np.nan, np.nan)
+    no, yes = ((lo <= misfit) & (misfit <= hi) for misfit in (forecast, 1 - forecast))
+    empty = ~(no | yes)
+    return np.where(empty, np.nan, np.where(no, 0.0, 1.0)), np.where(empty, np.nan, np.where(yes, 1.0, 0.0))
 
 
 def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:

@@ -28,8 +28,9 @@ MONTH = pd.Timedelta(days=30)
 
 
 def intervals(rows: pd.DataFrame, question: Question, horizon: pd.Timedelta) -> pd.DataFrame:
-    """`covered` (bool) and `width` (the task's unit, finite) of each test row; index as in `rows`.
+    """The set of each test row: `covered` (bool), `width` (the task's unit, finite), `least`, `greatest`.
 
+    The last two: its least and greatest outcome, NaN where it is empty. Index as in `rows`.
     `rows` as `rows.join` gives them, with a unique index, in any order. A fold's symbol is walked on its
     own, through val, which only warms up, and then test.
     """
@@ -39,7 +40,9 @@ def intervals(rows: pd.DataFrame, question: Question, horizon: pd.Timedelta) -> 
         part = group.sort_values("close_time")
         misfit = question.nonconformity(part)
         lo, hi = bounds_of(part, misfit, question, horizon)
+        least, greatest = question.outcomes(part["forecast"].to_numpy(np.float64), lo, hi)
         columns = {"covered": (lo <= misfit) & (misfit <= hi), "width": question.width(part, lo, hi)}
+        columns |= {"least": least, "greatest": greatest}
         tables.append(pd.DataFrame(columns, index=part.index))
     return pd.concat(tables).loc[rows.index[rows["role"] == "test"]]
 

@@ -1,36 +1,64 @@
 """The plots as pictures, drawn from the tables of curves.py; the same input gives the same bytes."""
 
-from pathlib import Path
+import re
+from io import StringIO
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import DateFormatter
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from stages.evaluate.question import Words
 
-# Okabe and Ito's colours, told apart by colour-blind eyes and in grey.
-BLUE, ORANGE, LIGHT, GREY, BLACK = "#0072B2", "#D55E00", "#C8C8C8", "#8C8C8C", "#222222"
+# Okabe and Ito's colours, told apart by colour-blind eyes and in grey. The report changes them with the
+# reader's light or dark: so a picture has no other colour.
+BLUE, ORANGE, LIGHT, GREY, BLACK, WHITE = "#0072b2", "#d55e00", "#c8c8c8", "#8c8c8c", "#222222", "#ffffff"
+STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text: it can be searched
+    "svg.hashsalt": "barometer",  # names inside the file would be random else
+    **dict.fromkeys(
+        ["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"], BLACK
+    ),
+}
+WIDE = 7.4  # inches
+POINTS = 750  # of a line, at most
+TAIL = re.compile(r"(\.\d\d)\d+")
 
 
 def draw(
-    tables: dict[str, pd.DataFrame], scatter: pd.DataFrame, words: Words, test: dict[str, float]
+    tables: dict[str, pd.DataFrame], words: Words, test: dict[str, float], *, banded: bool
 ) -> dict[str, Figure]:
-    """Every picture by its name in results/figures; `test` is the shared block, quoted in titles."""
-    return {
-        "training": training(tables["training"]),
-        "forecast": forecast(tables["forecast"], words),
-        "calibration": calibration(tables["calibration"], words),
-        "forecasts": forecasts(tables["forecasts"]),
-        "folds": folds(tables["folds"]),
-        "months": months(tables["months"]),
-        "calls": calls(tables["calls"], scatter, words, test["ic"]),
-    }
+    """Every picture by its name in results/figures.
+
+    `tables`: those of the plots, of `curves.pictured`, and `training`. `test`: the shared block. `banded`:
+    whether sets are a band around the forecast; those of a yes or no aren't.
+    """
+    with mpl.rc_context(STYLE):
+        return {
+            "forecast": forecast(tables["forecast"], tables["band"] if banded else None, words),
+            "recent": recent(tables["recent"], words, banded=banded),
+            "forecasts": forecasts(tables["forecasts"]),
+            "calibration": calibration(tables["calibration"], words),
+            "coverage": coverage(tables["coverage"]),
+            "folds": folds(tables["folds"]),
+            "months": months(tables["months"]),
+            "wealth": wealth(tables["wealth"]),
+            "training": training(tables["training"]),
+            "calls": calls(tables["calls"], tables["scatter"], words, test["ic"]),
+        }
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a PNG without the name of what drew it, which would change with its version."""
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+def as_svg(figure: Figure) -> str:
+    """A picture as SVG, without a date and the name of what drew it, which changes with its version."""
+    written = StringIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    # Coordinates of six digits are twice as long, and no eye sees the difference.
+    return re.sub(r' (d|x|y)="[^"]*"', lambda found: TAIL.sub(r"\1", found[0]), written.getvalue())
 
 
 def tidy(axes: Axes, title: str, x: str, y: str) -> None:
@@ -47,15 +75,33 @@ def legend_above(axes: Axes) -> None:
     axes.legend(frameon=False, fontsize=9, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.99))
 
 
+def step(table: pd.DataFrame) -> int:
+    """How many days a point of a line stands for: no screen has room for thousands."""
+    return -(-len(table) // POINTS)
+
+
+def by(k: int, table: pd.DataFrame) -> pd.DataFrame:
+    """Means of each k rows, but for the date."""
+    return table.drop(columns="date").groupby(np.arange(len(table)) // k).mean()
+
+
+def fill(axes: Axes, time: pd.Series, sets: pd.DataFrame) -> None:
+    """The band that nine of ten outcomes lie in."""
+    axes.fill_between(time, sets["least"], sets["greatest"], color=LIGHT, alpha=0.5, lw=0, label="90 % set")
+
+
 def training(table: pd.DataFrame) -> Figure:
     """A panel a fold: train and val loss by epoch, and the lowest loss of val."""
     folds = list(table.groupby("fold", sort=False))
     n_columns, n_rows = min(len(folds), 5), -(-len(folds) // 5)
-    figure = Figure(figsize=(max(5.0, 2.6 * n_columns), 0.6 + 3 * n_rows), layout="constrained")
+    figure = Figure(figsize=(max(5.0, 1.8 * n_columns), 0.6 + 2.4 * n_rows), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
     for unused in panels.flat[len(folds) :]:
         unused.set_axis_off()
     for axes, (fold, curve) in zip(panels.flat, folds, strict=False):
+        # What is learnt by heart: the gap between the two.
+        gap = (curve["train_loss"], curve["val_loss"])
+        axes.fill_between(curve["epoch"], *gap, color=LIGHT, alpha=0.5, lw=0, label="gap")
         axes.plot(curve["epoch"], curve["train_loss"], color=ORANGE, marker="o", ms=3, label="train")
         axes.plot(curve["epoch"], curve["val_loss"], color=BLUE, marker="o", ms=3, label="validation")
         least = curve[curve["val_loss"] == curve["val_loss"].min()].iloc[:1]
@@ -64,34 +110,89 @@ def training(table: pd.DataFrame) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.supylabel("loss, lower is better", fontsize=10)
     figure.legend(
-        *panels.flat[0].get_legend_handles_labels(), frameon=False, ncols=3, loc="outside lower center"
+        *panels.flat[0].get_legend_handles_labels(), frameon=False, ncols=4, loc="outside lower center"
     )
     return figure
 
 
-def forecast(table: pd.DataFrame, words: Words) -> Figure:
-    """Forecast and outcome over the test's days, and below it the level of both: 30-day means."""
-    figure = Figure(figsize=(10, 6.4), layout="constrained")
+def forecast(table: pd.DataFrame, band: pd.DataFrame | None, words: Words) -> Figure:
+    """Forecast, its band and outcome over the test's days, and below it the level: 30-day means."""
+    figure = Figure(figsize=(WIDE, 5.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    date = pd.to_datetime(table["date"])
     month = table[["forecast", "benchmark", "outcome"]].rolling(min(30, len(table))).mean()
-    top.plot(date, table["outcome"], color=LIGHT, lw=2, label="outcome")
+    k = step(table)
+    date, month = pd.to_datetime(table["date"])[::k], month[::k]
+    if band is not None:
+        fill(top, date, by(k, band))
+    table = by(k, table)
+    top.plot(date, table["outcome"], color=ORANGE, lw=0.8, label="outcome")
     top.plot(date, table["forecast"], color=BLUE, lw=1, label="forecast")
     bottom.plot(date, month["outcome"], color=GREY, lw=2.5, label="outcome")
     bottom.plot(date, month["forecast"], color=BLUE, lw=1.5, label="forecast")
     # Above the forecast, which may be the very same.
     bottom.plot(date, month["benchmark"], color=ORANGE, lw=1.2, ls="--", label="benchmark")
-    tidy(top, "Forecast and outcome of the test rows, means of a day", "", words.unit)
-    tidy(bottom, "Means of the last 30 days", "", words.unit)
+    tidy(top, "Means of a day" if k == 1 else f"Means of {k} days", "", words.unit)
+    tidy(bottom, "Means of 30 days", "", words.unit)
     for axes in (top, bottom):
         axes.margins(x=0.01)
         legend_above(axes)
     return figure
 
 
+def recent(table: pd.DataFrame, words: Words, *, banded: bool) -> Figure:
+    """Forecast, its band and outcome of each bar of the last 30 days."""
+    figure = Figure(figsize=(WIDE, 3.2), layout="constrained")
+    axes = figure.subplots()
+    time = table["close_time"]
+    if banded:
+        fill(axes, time, table)
+        axes.plot(time, table["outcome"], color=ORANGE, lw=0.8, label="outcome")
+    else:
+        axes.plot(time, table["outcome"], "|", color=ORANGE, ms=5, label="outcome")
+    axes.plot(time, table["forecast"], color=BLUE, lw=1.2, label="forecast")
+    tidy(axes, "The last 30 days, bar by bar", "", words.unit)
+    axes.margins(x=0.01)
+    axes.xaxis.set_major_formatter(DateFormatter("%d %b"))  # type: ignore[no-untyped-call]
+    legend_above(axes)
+    return figure
+
+
+def coverage(table: pd.DataFrame) -> Figure:
+    """Share of outcomes that lay in their 90 % sets, means of 30 days; nine of ten is the promise."""
+    figure = Figure(figsize=(WIDE, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(90, color=GREY, lw=1, ls="--", label="promised")
+    shown = table[:: step(table)]
+    axes.plot(pd.to_datetime(shown["date"]), shown["month"], color=BLUE, lw=1.5, label="held")
+    tidy(axes, "Outcomes in their 90 % sets, means of 30 days", "", "%")
+    axes.margins(x=0.01)
+    legend_above(axes)
+    return figure
+
+
+def wealth(table: pd.DataFrame) -> Figure:
+    """Wealth of the strategy, its reference and a constant exposure, after costs; below, what is lost."""
+    figure = Figure(figsize=(WIDE, 4.6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    k = step(table)
+    date = pd.to_datetime(table["date"])[::k]
+    styles = (("constant", GREY, "-"), ("reference", ORANGE, "--"), ("network", BLUE, "-"))
+    for name, colour, style in styles:
+        fallen = 100 * (table[name] / np.maximum(table[name].cummax(), 1.0) - 1)
+        label = "forecast" if name == "network" else name
+        top.plot(date, table[name][::k], color=colour, ls=style, lw=1.2, label=label)
+        bottom.plot(date, fallen[::k], color=colour, ls=style, lw=1.2)
+    tidy(top, "Wealth after costs", "", "of 1 at the start")
+    tidy(bottom, "Below the highest so far", "", "%")
+    for axes in (top, bottom):
+        axes.margins(x=0.01)
+    legend_above(top)
+    return figure
+
+
 def calibration(table: pd.DataFrame, words: Words) -> Figure:
     """Mean outcome against mean forecast, a dot a tenth of the test rows."""
-    figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
     axes = figure.subplots()
     both = table[["forecast", "outcome"]].to_numpy()
     ends = [both.min(), both.max()]
@@ -104,7 +205,7 @@ def calibration(table: pd.DataFrame, words: Words) -> Figure:
 
 def folds(table: pd.DataFrame) -> Figure:
     """Skill and edge of each fold, side by side."""
-    figure = Figure(figsize=(max(6.0, 1.4 * len(table)), 4), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 1.1 * len(table)), 3.6), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(table))
     for name, shift, colour in (("skill", -0.2, BLUE), ("edge", 0.2, ORANGE)):
@@ -115,14 +216,14 @@ def folds(table: pd.DataFrame) -> Figure:
     names = [f"fold {fold}\n{name}" for fold, name in zip(table["fold"], best, strict=True)]
     axes.set_xticks(place, [*names[:-1], "all folds"])
     axes.margins(y=0.12)
-    tidy(axes, "Skill over the benchmark, edge over the best baseline", "", "% of their loss saved")
+    tidy(axes, "Skill and edge", "", "% of the loss saved")
     legend_above(axes)
     return figure
 
 
 def forecasts(table: pd.DataFrame) -> Figure:
     """Skill of the network and of each baseline, least loss on top, with its interval."""
-    figure = Figure(figsize=(8, 1.4 + 0.4 * len(table)), layout="constrained")
+    figure = Figure(figsize=(WIDE, 1.2 + 0.32 * len(table)), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(table))[::-1]
     reach = [table["skill_pct"] - table["skill_lo"], table["skill_hi"] - table["skill_pct"]]
@@ -138,7 +239,7 @@ def forecasts(table: pd.DataFrame) -> Figure:
 
 def months(table: pd.DataFrame) -> Figure:
     """Skill of each month of the test, the pooled one as a line."""
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDE, 3.2), layout="constrained")
     axes = figure.subplots()
     each, pooled = table[:-1], table["skill_pct"].iloc[-1]
     place = np.arange(len(each))
@@ -155,19 +256,25 @@ def months(table: pd.DataFrame) -> Figure:
 
 def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: Words, ic: float) -> Figure:
     """What was called against what came, in percent of all test rows, and a scatter beside it."""
-    figure = Figure(figsize=(10, 4.6), layout="constrained")
+    figure = Figure(figsize=(WIDE, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     shares = table.pivot_table(index="actual", columns="predicted", values="percent")
     kinds, percent = list(shares.columns), shares.to_numpy()
-    # Only the lighter half of the colours: black figures stay readable on all of them.
-    left.imshow(percent, cmap="Blues", vmin=0, vmax=2 * percent.max(), origin="lower")
     for (row, column), value in np.ndenumerate(percent):
-        left.text(column, row, f"{value:.1f} %", ha="center", va="center", color=BLACK)
+        # Only the lighter half of the colour: figures stay readable on all of them.
+        shade = 0.5 * value / max(percent.max(), 1e-9)
+        left.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=BLUE, alpha=shade, lw=0))
+        left.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=9)
+    left.set(xlim=(-0.5, len(kinds) - 0.5), ylim=(-0.5, len(kinds) - 0.5))
+    left.set_xticks(np.arange(1, len(kinds)) - 0.5, minor=True)
+    left.set_yticks(np.arange(1, len(kinds)) - 0.5, minor=True)
+    left.grid(which="minor", color=LIGHT, lw=0.8)
+    left.tick_params(which="minor", length=0)
     left.set_xticks(range(len(kinds)), kinds)
     left.set_yticks(range(len(kinds)), kinds)
     tidy(left, words.calls, "predicted", "actual")
     right.plot(scatter["delta"], scatter["surprise"], ".", color=BLUE, ms=3, alpha=0.4)
     right.axhline(0, color=GREY, lw=0.8)
     right.axvline(0, color=GREY, lw=0.8)
-    tidy(right, f"Departure from the benchmark: rank correlation {ic:.2f}", words.delta, words.surprise)
+    tidy(right, f"Rank correlation {ic:.2f}", words.delta, words.surprise)
     return figure

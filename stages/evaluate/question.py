@@ -48,7 +48,7 @@ class Question:
     bounds: Callable[[list[float], float], tuple[float, float]]
     width: Callable[[pd.DataFrame, Floats, Floats], Floats]
     gamma: float
-    outcomes: Callable[[float, float, float], tuple[float, float]]
+    outcomes: Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
     block: Callable[[pd.DataFrame, float], dict[str, float]]
     figures: dict[str, Figure]
     scale: float

@@ -11,11 +11,12 @@ from stages.common.task import TASKS
 from stages.evaluate import breakdown
 from stages.evaluate.confidence_set import mcs_p
 from stages.evaluate.conformal import coverage_block, intervals
-from stages.evaluate.curves import make_tables
+from stages.evaluate.curves import make_tables, pictured
 from stages.evaluate.evidence import evidence_rows, newest_best
 from stages.evaluate.figures import Figure
-from stages.evaluate.information import gains
+from stages.evaluate.information import gains, information
 from stages.evaluate.losses import loss_table
+from stages.evaluate.margins import Margins, margins
 from stages.evaluate.metrics import Metrics, make_metrics, rounded, table_by_time
 from stages.evaluate.question import question_of
 from stages.evaluate.risk import FIGURES, risk_block
@@ -27,22 +28,30 @@ from stages.params import Params
 
 
 class Findings(NamedTuple):
-    """The shared block of the test; its figures taken apart; losses and returns of each time of it."""
+    """The shared block of the test; its figures taken apart; losses and returns of each time of it.
+
+    `pictured`, `margins`: what the report shows besides, as `curves.pictured` and `margins` have it.
+    """
 
     shared: dict[str, float]
     tables: dict[str, pd.DataFrame]
     by_time: pd.DataFrame
+    pictured: dict[str, pd.DataFrame]
+    margins: Margins
 
 
 class Evaluation(NamedTuple):
     """`metrics`, as results/metrics.json has them; `tables` behind the plots, by name.
 
-    `test`: the test rows. `by_time`: losses and returns of each time of the test, as float32. `evidence`,
-    `best`: of `evidence_rows` and `newest_best`. `n_lost`: forecasts left out for want of a baseline's.
+    `pictured`, `margins`: of `Findings`. `test`: the test rows. `by_time`: losses and returns of each time
+    of the test, as float32. `evidence`, `best`: of `evidence_rows` and `newest_best`. `n_lost`: forecasts
+    left out for want of a baseline's.
     """
 
     metrics: Metrics
     tables: dict[str, pd.DataFrame]
+    pictured: dict[str, pd.DataFrame]
+    margins: Margins
     test: pd.DataFrame
     by_time: pd.DataFrame
     evidence: pd.DataFrame
@@ -62,6 +71,8 @@ def evaluate(predictions: pd.DataFrame, labels: Tables, baselines: Tables, param
     return Evaluation(
         metrics=rounded(make_metrics(rows, losses, findings.shared, own_block(rows, params), params.task)),
         tables=findings.tables | make_tables(test, question),
+        pictured=findings.pictured,
+        margins=findings.margins,
         test=test,
         by_time=findings.by_time,
         evidence=evidence_rows(rows, question, params.label.horizon),
@@ -78,7 +89,7 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], params
     in_test = rows["role"] == "test"
     test, test_losses = rows[in_test], losses[in_test]
     sample = sample_of(test, horizon_bars, bar, settings.bootstrap, rng)
-    covered = intervals(rows, question, horizon_bars * bar)
+    sets = intervals(rows, question, horizon_bars * bar)
     returns = returns_by_time(rows, question, horizon_bars=horizon_bars, bar=bar, params=settings)
     set_p = mcs_p(
         test_losses.drop(columns="best"), sample.time, sample.block, settings.bootstrap, settings.seed
@@ -87,14 +98,21 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], params
         shared_block(test, test_losses, loss, sample, rng)
         | {"mcs_p": set_p["network"]}
         | gains(rows, best, question.log_density)
-        | coverage_block(rows, covered, bar)
+        | coverage_block(rows, sets, bar)
         | strategy_block(returns, sample.starts, sample.block, bar)
         | {"n_rows": len(test), "n_eff": (sample.time.max() + 1) / horizon_bars}
     )
-    tables = breakdown.breakdowns(rows, losses, covered["covered"], best) | {
+    tables = breakdown.breakdowns(rows, losses, sets["covered"], best) | {
         "forecasts": breakdown.forecasts(test_losses, set_p, sample)
     }
-    return Findings(block, tables, table_by_time(test, test_losses, returns))
+    info = information(rows, question.log_density)[in_test]
+    return Findings(
+        shared=block,
+        tables=tables,
+        by_time=table_by_time(test, test_losses, returns),
+        pictured=pictured(test, sets, returns, question),
+        margins=margins(info, sets["covered"].to_numpy(np.float64), returns, sample),
+    )
 
 
 def own_block(rows: pd.DataFrame, params: Params) -> dict[str, float]:

@@ -136,7 +136,7 @@ def test_sets_equal_the_textbooks_loop(task):
     rows["role"] = np.where(np.arange(len(rows)) < 30, "val", "test")
 
     assert rows["close_time"].iloc[-1] - rows["close_time"].iloc[0] > pd.Timedelta(days=140)
-    assert_frame_equal(found(rows, task), textbook(rows, task))
+    assert_frame_equal(found(rows, task)[["covered", "width"]], textbook(rows, task))
 
 
 def test_feedback_and_ranks_enter_when_a_label_ends_and_leave_after_ninety_days():
@@ -293,6 +293,25 @@ def test_figures_are_finite_where_val_is_short(task, n_val, horizon):
     assert (unheard["covered"] == TASKS[task].classes).all()
     assert (unheard["width"] == (2 if TASKS[task].classes else 0)).all()
     assert np.isfinite(list(coverage_block(rows, sets, HOUR).values())).all()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_set_holds_what_lies_between_its_ends(task):
+    """Least and greatest say the same as covered and width, each in its own way."""
+    rows = honest(task)
+
+    sets = found(rows, task)
+
+    y = rows.loc[sets.index, "y"]
+    inside = (sets["least"] <= y) & (y <= sets["greatest"])
+    if TASKS[task].classes:
+        assert (inside == sets["covered"]).all()
+        assert (sets["width"] == sets["greatest"] - sets["least"] + 1).all()
+    else:
+        near = np.isclose(y, sets["least"]) | np.isclose(y, sets["greatest"])
+        assert ((inside == sets["covered"]) | near).all()
+        np.testing.assert_allclose(sets["width"], np.log(sets["greatest"] / sets["least"]))
+    assert inside.mean() == pytest.approx(0.9, abs=0.02)
 
 
 ranked_values = st.lists(st.floats(-5, 5), min_size=1, max_size=40).map(sorted)

@@ -70,8 +70,8 @@ def test_no_two_tasks_share_a_unit():
         assert not set(one.values()) & set(other.values())
 
 
-@pytest.mark.parametrize(("n_rows", "n_shown"), [(1, 1), (2000, 2000), (2001, 1001), (13_600, 1943)])
-def test_scatter_shows_two_thousand_rows_at_most(n_rows, n_shown):
+@pytest.mark.parametrize(("n_rows", "n_shown"), [(1, 1), (600, 600), (601, 301), (13_600, 592)])
+def test_scatter_shows_six_hundred_rows_at_most(n_rows, n_shown):
     """Every k-th row, so that it shows the whole test."""
     test = pd.DataFrame({"delta": np.arange(n_rows), "surprise": 0.0, "symbol": "BTC-USDT"})
 
@@ -93,3 +93,60 @@ def test_tables_have_the_same_names_and_columns_for_all_tasks(compared, make_inp
     }
     assert tables["calibration"]["rows"].sum() == len(test)
     assert tables["forecast"]["date"].min() == test["close_time"].min().strftime("%Y-%m-%d")
+
+
+def known_rows(n_days: int = 40) -> pd.DataFrame:
+    """Hours of two symbols, the second a day later, with sets of one around forecasts of a hundredth."""
+    times = pd.date_range("2023-01-01", periods=24 * n_days, freq="h", tz="UTC", unit="ms")
+    parts = [
+        pd.DataFrame({"symbol": symbol, "close_time": times + pd.Timedelta(days=later), "y": y})
+        for symbol, later, y in (("ETH", 1, 0.02), ("BTC", 0, 0.01))
+    ]
+    rows = pd.concat(parts, ignore_index=True).assign(forecast=0.01)
+    return rows.assign(least=rows["y"] - 0.005, greatest=rows["y"] + 0.005, covered=rows["symbol"] == "BTC")
+
+
+def test_the_band_has_the_means_of_each_date():
+    """Of all symbols, on the dates of `forecast`."""
+    table = curves.band(known_rows(), 100.0)
+
+    assert (
+        table["date"].tolist()
+        == curves.forecast(known_rows().assign(benchmark_forecast=0.0), 1.0)["date"].tolist()
+    )
+    ends = table[["least", "greatest"]].to_numpy()
+    np.testing.assert_allclose(ends[[0, 1, -1]], np.array([[0.5, 1.5], [1, 2], [1.5, 2.5]]))
+
+
+def test_the_last_thirty_days_are_the_first_symbols_in_order():
+    """Each of its bars, and nothing of the other symbol."""
+    table = curves.recent(known_rows().sample(frac=1, random_state=1), 100.0)
+
+    assert len(table) == 24 * 30
+    assert table["close_time"].is_monotonic_increasing
+    assert table["close_time"].iloc[-1] == pd.Timestamp("2023-02-09 23:00", tz="UTC")
+    assert table["outcome"].tolist() == [1.0] * 24 * 30
+
+
+def test_coverage_is_the_share_of_a_date_and_its_mean_of_thirty():
+    """Both symbols count; before thirty dates have been there is no mean."""
+    table = curves.coverage(known_rows())
+
+    assert table["percent"].iloc[[0, 1, -1]].tolist() == [100, 50, 0]
+    assert table["month"].isna().sum() == 29
+    assert table["month"].iloc[29] == pytest.approx((100 + 29 * 50) / 30)
+    assert np.isfinite(curves.coverage(known_rows(5))["month"].iloc[-1])
+
+
+def test_wealth_is_compounded_and_stays_lost():
+    """At each date's last bar."""
+    times = pd.date_range("2023-01-01", periods=48, freq="h", tz="UTC")
+    returns = pd.DataFrame({"network": 0.01, "reference": 0.0, "constant": 0.0}, index=times)
+    returns.loc[times[30], "constant"] = -1.5
+
+    table = curves.wealth(returns)
+
+    assert table["date"].tolist() == ["2023-01-01", "2023-01-02"]
+    np.testing.assert_allclose(table["network"], [1.01**24, 1.01**48])
+    assert table["reference"].tolist() == [1, 1]
+    assert table["constant"].tolist() == [1, 0]

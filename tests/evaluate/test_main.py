@@ -19,6 +19,15 @@ from stages.params import load_params
 main = importlib.import_module("stages.evaluate.__main__")
 
 PARAMS = Path(__file__).parents[2] / "stages/evaluate/defaults.yaml"
+CANDLES = {
+    "rows": 600,
+    "gaps": [],
+    "jumps": [],
+    "broken_rows_left_out": [],
+    "sha256": "0123456789ab",
+    "first": "2022-01-03T00:00:00+00:00",
+    "last": "2022-01-27T23:00:00+00:00",
+}
 CURVES = "fold,epoch,train_loss,val_loss,unit\n2,0,0.6,0.7,a: b\n2,1,0.5,0.6,a: b\n10,0,0.6,0.7,a: b\n"
 
 
@@ -33,6 +42,8 @@ def stand_in(inputs: Any, task: str, folder: Path) -> None:
             write_table(folder / f"data/{stage}/{symbol}.parquet", rows.drop(columns="symbol"))
     (folder / "results").mkdir()
     (folder / "results/training.csv").write_text(CURVES, encoding="utf-8")
+    (folder / "data/candles").mkdir()
+    (folder / "data/candles/receipt.json").write_text(json.dumps({"symbols": {"BTC": CANDLES}}), "utf-8")
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -56,13 +67,14 @@ def test_a_run_writes_metrics_plots_and_figures(make_inputs, task, tmp_path, mon
 
     assert digests(tmp_path) == first
     shown = {"forecast", "calibration", "forecasts", "folds", "months", "calls"}
+    pictured = shown | {"training", "recent", "coverage", "wealth"}
     written = first.keys() - {"results/training.csv"}
     assert written == {
         "results/metrics.json",
         "results/by_time.parquet",
         "results/report.html",
         *(f"results/plots/{name}.csv" for name in shown | {"symbols"}),
-        *(f"results/figures/{name}.png" for name in shown | {"training"}),
+        *(f"results/figures/{name}.svg" for name in pictured),
     }
     metrics = json.loads((tmp_path / "results/metrics.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test", "val", "train", "overfit_gap_pct", task, "baselines"]
@@ -80,7 +92,7 @@ def test_bad_input_leaves_the_last_results_alone(make_inputs, tmp_path, monkeypa
     inputs.predictions.loc[0, "score"] = np.nan
     stand_in(inputs, "direction", tmp_path)
     monkeypatch.chdir(tmp_path)
-    for path in ("results/metrics.json", "results/plots/folds.csv", "results/figures/folds.png"):
+    for path in ("results/metrics.json", "results/plots/folds.csv", "results/figures/folds.svg"):
         Path(path).parent.mkdir(exist_ok=True)
         Path(path).write_text("of the last run", encoding="utf-8")
     before = digests(tmp_path)

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.conformal import intervals
+from stages.evaluate.information import information
 from stages.evaluate.losses import loss_table
 from stages.evaluate.question import question_of
 from stages.evaluate.rows import KEYS, join, opponents
@@ -39,12 +39,10 @@ def score(predictions: pd.DataFrame, labels: Tables, baselines: Tables, params: 
     losses, _ = loss_table(rows, opponents(classics), task.loss)
     sets = intervals(rows, question, horizon_bars * bar)
     money = returns_by_time(rows, question, horizon_bars=horizon_bars, bar=bar, params=params.evaluate)
-    own, known = (
-        question.log_density(rows, rows[name].to_numpy(np.float64)) for name in ("score", "benchmark")
-    )
-    columns = rows[[*KEYS, "y"]].assign(info=own - known).join(losses[["network", "benchmark", "best"]])
+    info = information(rows, question.log_density)
+    columns = rows[[*KEYS, "y"]].assign(info=info).join(losses[["network", "benchmark", "best"]])
     return Scored(
-        columns[rows["role"] == "test"].join(sets),
+        columns[rows["role"] == "test"].join(sets[["covered", "width"]]),
         money[["network", "network_utility"]].set_axis(["net", "utility"], axis=1),
         horizon_bars,
         bar,

@@ -118,8 +118,9 @@ def at_the_last(model: Model, before: pd.DataFrame, rows: pd.DataFrame, close: f
     columns = ["close_time", "label_end", "y", "score", "forecast", *RETURNS.values()]
     history = pd.concat([before[columns], rows[columns]], ignore_index=True)
     misfit = question.nonconformity(history)
-    lo, hi = (bounds[-1] for bounds in bounds_of(history, misfit, question, params.label.horizon * bar))
-    outcomes = question.outcomes(float(last["forecast"]), float(lo), float(hi))
+    lo, hi = bounds_of(history, misfit, question, params.label.horizon * bar)
+    ends = question.outcomes(history["forecast"].to_numpy(np.float64), lo, hi)
+    outcomes = [float(end[-1]) for end in ends]
     ended = history[history["label_end"] <= last["close_time"]]
     past = {kind: sorted(ended[name]) for kind, name in RETURNS.items()} if question.tails else {}
     tails = {

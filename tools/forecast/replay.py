@@ -49,8 +49,8 @@ def with_sets(model: Model) -> pd.DataFrame:
     for _, part in model.evidence.groupby(["fold", "symbol"]):
         rows = part.assign(forecast=task.inverse(part["score"].to_numpy(np.float64)))
         lo, hi = bounds_of(rows, question.nonconformity(rows), question, horizon)
-        pairs = [question.outcomes(*each) for each in zip(rows["forecast"], lo, hi, strict=True)]
-        parts.append(rows.assign(lo=[pair[0] for pair in pairs], hi=[pair[1] for pair in pairs]))
+        least, greatest = question.outcomes(rows["forecast"].to_numpy(np.float64), lo, hi)
+        parts.append(rows.assign(lo=least, hi=greatest))
     return pd.concat(parts)
 
 

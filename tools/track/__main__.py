@@ -13,7 +13,6 @@ import pandas as pd
 
 from stages.common.errors import InputError, run
 from stages.common.tables import file_name
-from stages.evaluate.plots import save
 from stages.evaluate.subject import Settings, settings_of
 from stages.label.rows import label_candles
 from stages.params import Params, load_params
@@ -50,7 +49,8 @@ def main() -> None:
             print("\n".join([*table(symbol, found, test), ""]))
             if found.scored:
                 path = RECORD / f"{file_name(symbol)}.png"
-                save(picture(found.rows, symbol, params.task), path)
+                chart = picture(found.rows, symbol, params.task)
+                chart.savefig(path, dpi=110, metadata={"Software": None})  # of any version
                 print(f"Picture: {path}\n")
 
 
