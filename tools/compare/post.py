@@ -1,9 +1,8 @@
 """Keeps one comment of a pull request up to date: `python3 tools/compare/post.py`, in a workflow.
 
 It holds the right to write. So it is small, needs nothing but Python, and reads its environment alone.
-GITHUB_TOKEN, GITHUB_API_URL and GITHUB_REPOSITORY are as GitHub has them. HEAD_SHA, HEAD_OWNER, HEAD_BRANCH:
-the commit that was measured, and where it lies, for GitHub names no number of a fork's pull request.
-COMMENT: the text.
+GITHUB_TOKEN, GITHUB_API_URL, GITHUB_REPOSITORY: as GitHub has them. HEAD_SHA, HEAD_OWNER, HEAD_BRANCH: the
+commit that was measured and where it lies, as GitHub names no number of a fork's pull request. COMMENT: it.
 """
 
 import json
