@@ -14,7 +14,7 @@ from typing import Any
 from stages.common.errors import InputError, run
 from stages.common.outputs import LOCKS, lock
 from stages.params import make_git_look
-from tools.commands import finished, need, output_of
+from tools.commands import finished, need, output_of, without_options
 from tools.workspace import WORKSPACE, values_at
 
 PARAMS = "params.yaml"
@@ -197,4 +197,4 @@ def show(*command: str) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))

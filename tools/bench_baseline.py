@@ -16,6 +16,7 @@ from stages.common.task import TASKS
 from stages.label.rows import label_candles
 from stages.params import Params, check_params, read_params
 from tools import markdown
+from tools.commands import without_options
 from tools.controls.market import BAR, HOURLY, SYMBOL, Market, simulated
 from tools.settings import changed
 
@@ -57,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))

@@ -26,6 +26,7 @@ from stages.fetch import stage
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.params import FetchParams
 from stages.params import read_params
+from tools.commands import without_options
 from tools.exchange_server import Answer, ExchangeServer, Query, running
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
@@ -131,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))

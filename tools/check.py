@@ -6,12 +6,13 @@ settings have one line: what memory the run will need, and where.
 """
 
 import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping
 
 import psutil
 from joblib import cpu_count
 
-from stages.common.errors import InputError, run, shown
+from stages.common.errors import InputError, run
 from stages.fetch.params import FetchParams
 from stages.fetch.source import source_of
 from stages.params import FILE, Params, load_params, make_git_look
@@ -23,10 +24,12 @@ HOPELESS = 10
 
 def main() -> None:
     """Check the file named on the command line, params.yaml by default, and say what memory it takes."""
-    if len(sys.argv) > 2:
-        raise InputError(f"tools.check must be given one file, or none; received {shown(sys.argv[1:])}.")
+    parser = ArgumentParser(
+        prog="python -m tools.check", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", nargs="?", default=FILE, help=f"{FILE}, unless another is named")
     make_git_look(FILE)
-    params = check(*sys.argv[1:])
+    params = check(parser.parse_args().file)
     need, total = estimate(params, cpu_count()), psutil.virtual_memory().total
     check_memory(need, total)
     print(memory_line(need, params.fetch))

@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stages.common.errors import InputError
@@ -37,6 +39,20 @@ def finished(
         env=environment or {**os.environ, "PYTHONUTF8": "1", "PYTHONIOENCODING": ""},  # of dvc
         check=False,
     )
+
+
+def without_options(main: Callable[[], None], about: str | None) -> Callable[[], None]:
+    """`main` of a tool that takes no options: `--help` says what it is about, and any other is refused."""
+
+    def parsed() -> None:
+        spec = sys.modules[main.__module__].__spec__
+        name = "" if spec is None else spec.name.removesuffix(".__main__")
+        ArgumentParser(
+            prog=f"python -m {name}", description=about, formatter_class=RawDescriptionHelpFormatter
+        ).parse_args()
+        main()
+
+    return parsed
 
 
 def need(program: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from stages.common.errors import InputError, run
-from tools.commands import output_of
+from tools.commands import output_of, without_options
 
 HERE = Path(".venv/site-cache")  # make takes it for the sign that all this is done
 AT_HOME = Path(".cache/barometer-site-cache")
@@ -35,4 +35,4 @@ def choose(here: Path, at_home: Path) -> Path:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))

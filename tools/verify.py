@@ -25,7 +25,7 @@ from stages.common.task import TASKS
 from stages.featurize.params import Group
 from stages.params import read_params
 from tools import markdown
-from tools.commands import finished, reason
+from tools.commands import finished, reason, without_options
 from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
@@ -172,4 +172,4 @@ def first_difference(found: dict[str, Hashes]) -> str | None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))

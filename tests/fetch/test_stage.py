@@ -80,6 +80,6 @@ def test_a_source_has_a_folder_in_git_unless_it_reads_it(source: str):
     assert in_git != reads, f"data/import/{source}/.gitkeep must be there just if {source} reads no files"
     assert reads == (source in PUT), "PUT must have each source that reads data/import/, and no other"
     if reads:
-        for page in ("README.md", "SECURITY.md"):
+        for page in ("docs/real-candles.md", "SECURITY.md"):
             text = (ROOT / page).read_text(encoding="utf-8")
             assert f"data/import/{source}" in text, f"{page} must say what of {source} is read, and how"

@@ -13,8 +13,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from stages.common import errors
-from stages.common.errors import InputError
+from stages.common.errors import InputError, run
 from stages.common.settings import read_settings
 from stages.common.task import TASKS
 from stages.evaluate.subject import flat
@@ -62,7 +61,7 @@ def vouched(found: Comparison, settings: Container[str], code: Container[str]) -
     `settings`, `code`: names of this side's settings and files of code.
     """
     rows = {row.key: row for row in [*found.table, *(row for group in found.rest for row in group.rows)]}
-    a, b = run(found.a, rows, "a"), run(found.b, rows, "b")
+    a, b = named(found.a, rows, "a"), named(found.b, rows, "b")
     ours = [path for path in found.code if path in code]
     parameters = changed(found.parameters, settings)
     unknown = {
@@ -85,7 +84,7 @@ def vouched(found: Comparison, settings: Container[str], code: Container[str]) -
     )
 
 
-def run(of: Run, rows: Mapping[str, Row], side: Literal["a", "b"]) -> Run:
+def named(of: Run, rows: Mapping[str, Row], side: Literal["a", "b"]) -> Run:
     """One of the two, by a name of this side's own; `rows`: all figures by key."""
     task = of.task if of.task in TASKS else ""
     signal, edge, short = (
@@ -119,4 +118,4 @@ def known(rows: Sequence[Row], *tasks: str) -> list[Row]:
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    run(main)

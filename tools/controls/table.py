@@ -14,7 +14,7 @@ HEADER = ["control", "setting", "what is counted", "runs", "result [95 % interva
 BROKEN = "**no**"  # in place of `yes`
 
 PAGE = """\
-# Controls
+# How often do the verdicts err?
 
 Is noise called noise, and signal signal? Here are simulated markets of which the truth is known, each with
 many seeds, and how often what was called. `{command}` writes this page.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stages.common.errors import InputError, run
 from stages.common.outputs import write_text
-from tools.commands import output_of
+from tools.commands import output_of, without_options
 
 HERE = Path(__file__).parent
 PAGE = ".dvc/plots/page.html"
@@ -101,4 +101,4 @@ def page(scripts: dict[str, str], notice: str) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))

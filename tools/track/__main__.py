@@ -16,6 +16,7 @@ from stages.common.tables import file_name
 from stages.evaluate.subject import Settings, settings_of
 from stages.label.rows import label_candles
 from stages.params import Params, load_params
+from tools.commands import without_options
 from tools.forecast.model import FOLDER, Facts, read_json
 from tools.forecast.newest import newest_candles
 from tools.forecast.record import FOLDER as RECORD
@@ -117,4 +118,4 @@ def wealth(values: pd.Series, words: str) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(without_options(main, __doc__))
