@@ -9,6 +9,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from stages.common.task import TASKS
 from stages.evaluate.figures import ROLES, TEST, TOP, Figure
 from stages.evaluate.margins import Margins
 from stages.evaluate.plots import BLACK, BLUE, GREY, LIGHT, ORANGE, WHITE
@@ -88,7 +89,7 @@ def page(found: Found) -> str:
         keep_trailing_newline=True,
     )
     test = found.metrics["test"]
-    captions = captions_of(test, found.tables)
+    captions = captions_of(test, found.tables, classes=TASKS[found.task].classes)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         subject=found.subject,
         mark=mark(test),
@@ -119,17 +120,18 @@ def cards(test: dict[str, Any], margins: Margins) -> list[Card]:
         "edge_pct": (test["edge_lo"], test["edge_hi"]),
         "delta_sharpe": (test["delta_sharpe_lo"], test["delta_sharpe_hi"]),
     }
-    said = {key: told(*ends[key]) for key in ends}
+    skill, edge = (told(test, name, test[f"{name}_lo"], test[f"{name}_hi"]) for name in ("skill", "edge"))
+    traded = "It never traded" if test["turnover"] == 0 else "What trading by it added"
     texts = {
-        "skill_pct": ("The benchmark has 0", f"It is {said['skill_pct']} the benchmark"),
-        "edge_pct": ("The best baseline has 0", f"It is {said['edge_pct']} the classics"),
+        "skill_pct": ("The benchmark has 0", f"{skill} the benchmark"),
+        "edge_pct": ("The best baseline has 0", f"{edge} the best baseline"),
         "info_gain_mnats": ("The benchmark has 0", "The one unit that all questions share"),
         "auc": (f"Who knows nothing has {test['auc_ref']:.2f}", "Whether it ranks what comes"),
         "coverage_90_pct": ("90 is promised", "Sets that held what came"),
         "worst_30d_pct": ("90 is promised", "The same when it held least"),
         "delta_sharpe": (
             f"The reference has {test['ref_sharpe']:z.2f}",
-            f"Traded, it is {said['delta_sharpe']} the reference",
+            traded,
         ),
         "utility_bps": (
             f"A constant exposure has {test['constant_utility_bps']:.0f}",
@@ -154,28 +156,32 @@ def interval(lo: float, hi: float) -> str:
     return f"[{lo:z.2f}, {hi:z.2f}]."
 
 
-def told(lo: float, hi: float) -> str:
-    """How a forecast stands to another, by the interval of what it gains."""
+def told(test: dict[str, Any], name: str, lo: float, hi: float) -> str:
+    """How the forecast stands to another, by the verdict; `lo`, `hi`: of what it gains."""
+    verdict = test["signal" if name == "skill" else name]
+    if test["too_short"]:
+        return "The test is too short to tell it from"
     if lo == hi == 0:
-        return "the same as"
-    return (
-        "better than" if lo > 0 else "worse than" if hi < 0 else "no different, as far as can be told, from"
-    )
+        return "It is the same as"
+    return {1: "It is better than", -1: "It is worse than"}.get(verdict, "It can't be told from")
 
 
-def captions_of(test: dict[str, Any], tables: dict[str, pd.DataFrame]) -> dict[str, str]:
+def captions_of(test: dict[str, Any], tables: dict[str, pd.DataFrame], *, classes: bool) -> dict[str, str]:
     """What is to be seen on each picture."""
     best = tables["forecasts"]["forecast"].iloc[0]
     best = "the network" if best == "network" else best.replace("_", " ")
     folds, months = tables["folds"][:-1], tables["months"][:-1]
     of_folds, of_months = ((table[["skill_pct", "edge_pct"]] > 0).sum() for table in (folds, months))
     sharpes = [f"{test[f'{name}_sharpe']:z.2f}" for name in ("net", "ref", "constant")]
+    sides = (
+        "A row is called where its forecast lies above the benchmark. "
+    )
     return {
         "forecast": "Above: forecast and outcome, day by day. Below: their level, and the benchmark's. "
-        "The nearer the lines, the better.",
+        "The nearer to the outcome, the better.",
         "recent": "The same, bar by bar; of several symbols, the first.",
-        "forecasts": "Skill of each forecast over the benchmark, with its interval. "
-        f"The best on this test was {best}.",
+        "forecasts": "Skill of each forecast over the benchmark, with its interval, the network's in "
+        f"orange. The best on this test was {best}.",
         "calibration": "A dot is a tenth of the rows. On the dashed line forecasts are as high as what "
         f"came; the slope is {test['cal_slope']:z.2f}.",
         "coverage": f"{test['coverage_90_pct']:.1f} % of all outcomes lay in their sets, in the worst "
@@ -185,10 +191,10 @@ def captions_of(test: dict[str, Any], tables: dict[str, pd.DataFrame]) -> dict[s
         "months": f"Skill was above 0 in {of_months['skill_pct']} of {len(months)} months.",
         "wealth": f"Sharpe ratios after costs: {sharpes[0]}, of the reference {sharpes[1]}, of a constant "
         f"exposure {sharpes[2]}. The deepest fall from a peak was {test['max_drawdown_pct']:.0f} %.",
-        "training": "Loss by epoch; at epoch 0 the network is the baseline alone. The shade is the gap "
-        "between what was learnt from and what wasn't.",
+        "training": "Loss by epoch; at epoch 0 nothing has been learnt yet. The shade is the gap between "
+        "what was learnt from and what wasn't.",
         "calls": "Left: what was called against what came, in percent of the rows; the diagonal is right. "
-        "Right: departures from the benchmark against what came.",
+        f"{sides if classes else ''}Right: departures from the benchmark against what came.",
     }
 
 

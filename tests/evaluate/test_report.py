@@ -259,9 +259,16 @@ def test_the_mark_is_of_the_verdict(signal, edge, too_short, colour):
     assert mark({"signal": signal, "edge": edge, "too_short": too_short}) == colour
 
 
-def test_an_interval_is_told_in_words():
-    """What holds nil is no difference, which isn't the same as being the same."""
-    assert told(0.0, 0.0) == "the same as"
-    assert told(0.1, 2.0) == "better than"
-    assert told(-2.0, -0.1) == "worse than"
-    assert told(-1.0, 1.0).startswith("no different, as far as can be told")
+@pytest.mark.parametrize(
+    ("signal", "too_short", "ends", "words"),
+    [
+        (1, 0, (1.0, 2.0), "It is better than"),
+        (-1, 0, (-2.0, -1.0), "It is worse than"),
+        (0, 0, (0.1, 2.0), "It can't be told from"),
+        (0, 0, (0.0, 0.0), "It is the same as"),
+        (0, 1, (11.0, 13.0), "The test is too short to tell it from"),
+    ],
+)
+def test_a_card_says_what_the_verdict_says(signal, too_short, ends, words):
+    """An interval above nil is no signal where folds don't agree, or the test is short."""
+    assert told({"signal": signal, "edge": 0, "too_short": too_short}, "skill", *ends) == words

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from stages.common.errors import InputError, run
+from stages.common.errors import InputError, printable, run
 from stages.evaluate.ledger import SCORES, md5
 from tools.compare.answer import Answer, answer
 from tools.compare.comparison import comparison
 from tools.compare.forms import as_markdown, as_text
-from tools.compare.revisions import resolve, start_of_branch
+from tools.compare.revisions import commit_of, resolve, start_of_branch
 from tools.compare.side import METRICS, Side, read_side
 from tools.trials.known import counted_here, read_here
 from tools.workspace import WORKSPACE, open_repo
@@ -80,8 +80,10 @@ def side_of(repo: Repo, given: str | None, base: str | None) -> Side:
     """The run that is asked for, `label=REV` or REV; without one, where this branch left `base`."""
     if given is None:
         return read_side(repo, "base", start_of_branch(base))
-    label, _, revision = given.rpartition("=")
-    return read_side(repo, label or revision, resolve(repo, revision))
+    if given == WORKSPACE or commit_of(given) or "=" not in given:  # a branch may be called feat=x
+        return read_side(repo, printable(given), resolve(repo, given))
+    label, _, revision = given.partition("=")
+    return read_side(repo, printable(label or revision), resolve(repo, revision))
 
 
 def forecasts_here(repo: Repo) -> int | None:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from stages.common.errors import InputError, run
-from tools.commands import output_of
+from tools.commands import finished, output_of
 from tools.compare.revisions import start_of_branch
 
 PLACE = Path(".dvc/tmp/compare-base")
@@ -24,17 +24,26 @@ def main() -> None:
     parser.add_argument("--from", dest="base", metavar="BRANCH", help="the branch that this one left")
     commit = start_of_branch(parser.parse_args().base)
     cache = output_of("dvc", "cache", "dir").strip()
+    remove()  # what a run that was killed has left
     output_of("git", "worktree", "add", "--force", "--detach", str(PLACE), commit)
     try:
         if OWN.exists():
             shutil.copy(OWN, PLACE / OWN)
-        shutil.copytree(CANDLES, PLACE / CANDLES, dirs_exist_ok=True)  # candles from files, too
+        if CANDLES.is_dir():  # candles from files, too
+            shutil.copytree(CANDLES, PLACE / CANDLES, dirs_exist_ok=True)
         output_of("dvc", "cache", "dir", "--local", str(Path(cache).resolve()), cwd=PLACE)
         print(f"compare-base: dvc repro of {commit[:10]}", flush=True)
         if subprocess.run(["dvc", "repro"], cwd=PLACE, check=False).returncode:  # noqa: S607
             raise InputError(f"`dvc repro` of {commit} must succeed; received an error, told above.")
     finally:
-        output_of("git", "worktree", "remove", "--force", str(PLACE))
+        remove()
+
+
+def remove() -> None:
+    """Remove the worktree, if there is one."""
+    finished("git", "worktree", "remove", "--force", str(PLACE))
+    shutil.rmtree(PLACE, ignore_errors=True)
+    output_of("git", "worktree", "prune")
 
 
 if __name__ == "__main__":

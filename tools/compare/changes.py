@@ -49,5 +49,5 @@ def data_changed(a: Side, b: Side) -> list[Change]:
 
 def code_changed(a: Side, b: Side) -> list[str]:
     """Files of code that a stage of either run rests on, and that differ."""
-    paths = sorted(path for path in a.deps.keys() | b.deps.keys() if path.endswith(".py"))
+    paths = sorted(path for path in a.deps.keys() | b.deps.keys() if path.startswith("stages/"))
     return [path for path in paths if a.deps.get(path) != b.deps.get(path)]

@@ -46,8 +46,8 @@ def read(path: Path) -> Comparison:
         if len(text) > LARGEST:
             raise InputError(f"a comparison must have at most {LARGEST:,} bytes; received more.")
         return Comparison.model_validate_json(text)
-    except FileNotFoundError:
-        raise InputError(f"a comparison must be there, as {path}; received none.") from None
+    except OSError:
+        raise InputError(f"a comparison must be a file, {path}; received none that can be read.") from None
     except ValidationError as error:
         raise InputError(
             "a comparison must be as docs/compare.schema.json says; received one with "

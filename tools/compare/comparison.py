@@ -6,12 +6,11 @@ too: so each text and list has a longest length, and nothing is taken for a numb
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from stages.common.task import TASKS
 from stages.evaluate.figures import ROLES, TEST, TOP, Figure
 from stages.evaluate.stage import own_figures
-from stages.evaluate.subject import flat
 from tools.compare.answer import Answer, Unit, Verdict, Why
 from tools.compare.changes import Change, code_changed, data_changed, settings_changed
 from tools.compare.side import Side
@@ -96,7 +95,7 @@ class Group(Part):
 
     name: GroupName
     """Which of these."""
-    rows: Annotated[list[Row], Field(max_length=200)]
+    rows: Annotated[list[Row], Field(max_length=1000)]
     """In the order of metrics.json."""
 
 
@@ -119,7 +118,7 @@ class Comparison(Part):
     """Lower end of its 90 % interval."""
     hi: float | None
     """Upper end."""
-    p: float | None
+    p: Annotated[float, Field(ge=0, le=1)] | None
     """Two-sided p-value of "no difference"."""
     worth: float
     """The least difference worth having, as asked, in `unit`."""
@@ -147,6 +146,14 @@ class Comparison(Part):
     """The figures to read first. Those with an interval are of the common rows, others of each own test."""
     rest: Annotated[list[Group], Field(max_length=len(GROUPS))]
     """All others."""
+
+    @model_validator(mode="after")
+    def whole(self) -> "Comparison":
+        """Refuse a comparison whose answer lacks a figure."""
+        missing = None in (self.gain, self.lo, self.hi, self.p)
+        if missing != bool(self.why or self.identical):
+            raise ValueError("gain, lo, hi and p must be there, unless nothing is compared or differs")
+        return self
 
 
 def comparison(a: Side, b: Side, found: Answer, worth: float, n_forecasts: int | None) -> Comparison:
@@ -193,7 +200,7 @@ def told(changes: list[Change]) -> list[Changed]:
 
 def figure_rows(a: Side, b: Side, found: Answer) -> dict[str, Row]:
     """Every figure of either run, by its path in metrics.json; those of unknown meaning are left out."""
-    one, other = (flat(side.metrics) for side in (a, b))
+    one, other = a.figures, b.figures
     known = figures_of(a.task) | figures_of(b.task)
     rows = {}
     for key in dict.fromkeys([*one, *other]):
@@ -225,7 +232,7 @@ def row(
     of_common = found.ranges.get(key.removeprefix("test.")) if key.startswith("test.") else None
     numbers: dict[str, Any] = {"a": a, "b": b, "difference": None, "lo": None, "hi": None}
     if of_common is not None:
-        numbers = of_common._asdict()
+        numbers = {name: getattr(of_common, name) for name in numbers}
     elif a is not None and b is not None:
         numbers["difference"] = b - a
     if not of_a_kind:

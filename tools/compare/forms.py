@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from stages.evaluate.significance import MIN_BLOCKS
 from tools import markdown
-from tools.compare.comparison import Changed, Comparison, Row
+from tools.compare.comparison import Changed, Comparison, Row, Run
 
 MARKS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", "neither": ""}
 ARROW = "\N{RIGHTWARDS ARROW}"
@@ -46,7 +46,7 @@ def sentence(found: Comparison) -> str:
     if found.why:
         return f"{answer}: {found.why}."
     if found.identical:
-        return f"{answer}: both forecasts are the same on all {found.common_rows:,} common rows."
+        return f"{answer}: both forecasts are the same on all common rows; {length(found)}."
     assert found.gain is not None
     if found.unit == "% of the loss":
         word = "saves" if found.gain >= 0 else "adds"
@@ -66,7 +66,9 @@ def length(found: Comparison) -> str:
 
 def beside(found: Comparison) -> Iterator[str]:
     """What each run says of itself, how often these rows were looked at, and what to know."""
-    yield "\n".join(f"- {run.name}: {run.verdict}" for run in (found.a, found.b))
+    yield "\n".join(f"- {run.name}{at(run)}: {run.verdict}" for run in (found.a, found.b))
+    if found.a.revision and found.a.revision == found.b.revision:
+        yield "Both are the same commit."
     if found.unit == "points of skill":
         yield (
             "The outcomes aren't the same, so losses are of different kinds: what is compared is the skill "
@@ -74,9 +76,14 @@ def beside(found: Comparison) -> Iterator[str]:
         )
     if found.forecasts:
         adjusted = min(1.0, (found.p or 0.0) * found.forecasts)
-        holm = "" if found.p is None else f"; p, adjusted for that (Holm): {adjusted:.2g}"
+        holm = "" if found.p is None else f"; p, adjusted by Holm's first step: {adjusted:.2g}"
         yield f"Forecasts scored on the workspace's test rows so far: {found.forecasts}{holm}."
     yield from found.notes
+
+
+def at(run: Run) -> str:
+    """Which commit it is."""
+    return f" ({run.revision[:10]})" if run.revision not in ("", run.name) else ""
 
 
 def changes(found: Comparison, *, quote: str) -> Iterator[str]:

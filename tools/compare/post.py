@@ -20,10 +20,11 @@ PAGE = 100
 
 def main() -> None:
     """Write the comment, or change the one that there is."""
-    text = os.environ["COMMENT"]
+    text, sha = os.environ["COMMENT"], os.environ["HEAD_SHA"]
     if not text.startswith(MARK) or len(text) > LONGEST:
         sys.exit(f"error: COMMENT must begin with {MARK} and have at most {LONGEST:,} characters.")
-    number = pull_request(*(os.environ[name] for name in ("HEAD_SHA", "HEAD_OWNER", "HEAD_BRANCH")))
+    text = f"{text}\nMeasured by this pull request's own code, at {sha}.\n"
+    number = pull_request(sha, os.environ["HEAD_OWNER"], os.environ["HEAD_BRANCH"])
     if number is None:
         print("No open pull request ends with that commit: its branch has moved on, or it was closed.")
         return
@@ -51,7 +52,8 @@ def comments(number: int) -> Any:
 
 def ours(comment: Any) -> bool:
     """Whether a comment is this job's own; anybody may write the mark."""
-    return comment["user"]["login"] == AUTHOR and comment["body"].startswith(MARK)
+    author, body = (comment["user"] or {}).get("login"), comment["body"] or ""  # null, if it is gone
+    return bool(author == AUTHOR and body.startswith(MARK))
 
 
 def ask(method: str, path: str, given: dict[str, str] | None = None) -> Any:

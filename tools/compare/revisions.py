@@ -22,8 +22,13 @@ def resolve(repo: Repo, revision: str) -> str:
     """
     if revision == WORKSPACE:
         return WORKSPACE
-    experiments = {each.name: str(each) for each in exp_refs(repo.scm)}
-    commit = commit_of(experiments.get(revision, revision))
+    experiments = [str(each) for each in exp_refs(repo.scm) if each.name == revision]
+    if len(experiments) > 1:
+        raise InputError(
+            f"compare needs a single experiment of a name; received {printable(revision)}, of which there "
+            f"are {len(experiments)}: name one by its hash (`dvc exp list -A`)."
+        )
+    commit = commit_of(revision) or (commit_of(experiments[0]) if experiments else "")
     if not commit:
         raise InputError(
             "compare needs a commit, a branch, an experiment or workspace; received "

@@ -1,16 +1,18 @@
 """A run to compare: a commit, a branch, an experiment or the workspace, and what can be had of it."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dvc.repo import Repo
 
-from stages.common.errors import InputError
+from stages.common.errors import InputError, printable, shown
 from stages.common.settings import read_settings
 from stages.common.tables import Tables, read_table
 from stages.common.task import TASKS
 from stages.evaluate.ledger import md5
-from stages.evaluate.subject import Settings, market_of, settings_of
+from stages.evaluate.subject import Settings, flat, market_of, settings_of
 from stages.evaluate.verdict import sentence
 from stages.params import Params, check_params
 from tools.compare.scored import Scored, score
@@ -20,6 +22,7 @@ from tools.workspace import WORKSPACE, made_by, read_lock, values_at
 
 METRICS = "results/metrics.json"
 PREDICTIONS, LABELS, BASELINES = "data/predictions.parquet", "data/labels", "data/baselines"
+HUGE = 1e300  # beyond it a number is none
 DEFAULTS = Path("stages/evaluate/defaults.yaml")
 
 
@@ -42,6 +45,11 @@ class Side(NamedTuple):
     notes: list[str]
 
     @property
+    def figures(self) -> dict[str, float]:
+        """All of its metrics, by their path."""
+        return flat(self.metrics)
+
+    @property
     def verdict(self) -> str:
         """What its metrics say, in a sentence."""
         if not self.metrics:
@@ -53,9 +61,17 @@ class Side(NamedTuple):
 
 
 def read_side(repo: Repo, name: str, revision: str) -> Side:
-    """What can be had of a run; `revision` as `resolve` has it."""
-    settings, metrics, lock = made_by(revision), values_at(revision, METRICS), read_lock(revision)
-    deps, outs = (hashes(lock, kind) for kind in ("deps", "outs"))
+    """What can be had of a run; `revision` as `resolve` has it.
+
+    Raises InputError where its dvc.lock or its metrics are there, and aren't what DVC or evaluate write.
+    """
+    metrics = values_at(revision, METRICS)
+    try:
+        settings, lock = made_by(revision), read_lock(revision)
+        deps, outs = (hashes(lock, kind) for kind in ("deps", "outs"))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"dvc.lock of {name} must be as DVC writes it; received {error!r}.") from None
+    check_metrics(name, metrics)
     notes = [f"{name}: {note}" for note in unlike_the_run(revision, settings, deps, outs)]
     if not metrics:
         notes.append(f"{name} has no {METRICS}.")
@@ -68,10 +84,22 @@ def read_side(repo: Repo, name: str, revision: str) -> Side:
     return Side(name, revision, task, settings, metrics, deps, outs, test, notes)
 
 
+def check_metrics(name: str, metrics: dict[str, Any]) -> None:
+    """Raise InputError unless metrics are blocks of finite numbers, or none at all."""
+    shared = metrics.get("test", {}) if metrics else {}
+    for key, value in flat(metrics).items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
+            raise InputError(
+                f"{METRICS} of {name} must hold numbers alone; received {shown(value)} as {printable(key)}."
+            )
+    if not isinstance(shared, dict):
+        raise InputError(f"{METRICS} of {name} must have a block test; received {shown(shared)}.")
+
+
 def hashes(lock: dict[str, Any], kind: str) -> dict[str, str]:
     """Hashes by path of what the stages read (deps) or made (outs)."""
     return {
-        str(file["path"]): str(file.get("md5", ""))
+        str(file["path"]): str(file.get("md5") or "")
         for stage in lock.values()
         for file in stage.get(kind, [])
     }
@@ -88,17 +116,33 @@ def unlike_the_run(
         found.append(f"params.yaml has another {', '.join(edited)}, with which nothing was run yet.")
     if revision != WORKSPACE:
         return found
-    code = [path for path in sorted(deps) if path.endswith(".py") and differs(path, deps)]
+    if not asked:
+        found.append("params.yaml is missing, or can't be read.")
+    code = [path for path in sorted(deps) if path.startswith("stages/") and differs(path, deps)]
     if code:
         found.append(f"{', '.join(code)}: edited since the run; `dvc repro` runs it.")
-    if METRICS in outs and differs(METRICS, outs):
-        found.append(f"{METRICS} isn't what dvc.lock says; `dvc repro` or `make back` mends it.")
-    return found
+    results = [path for path in (METRICS, PREDICTIONS, LABELS, BASELINES) if path in outs]
+    return found + [
+        f"{path} isn't what dvc.lock says; `dvc repro` or `make back` mends it."
+        for path in results
+        if Path(path).exists() and differs(path, outs)
+    ]
 
 
 def differs(path: str, noted: dict[str, str]) -> bool:
-    """Whether a file of the workspace isn't what DVC has noted."""
-    return not Path(path).exists() or md5(Path(path)) != noted[path]
+    """Whether a file or a folder of the workspace isn't what DVC has noted."""
+    place = Path(path)
+    if place.is_dir() and path.startswith("stages/"):
+        return code_hash(place) != noted[path]
+    return not place.exists() or md5(place) != noted[path]
+
+
+def code_hash(folder: Path) -> str:
+    """Hash of a folder of code, as DVC has it: bytecode doesn't count."""
+    files = [file for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    listed = sorted((file.relative_to(folder).as_posix(), md5(file)) for file in files)
+    text = json.dumps([{"md5": own, "relpath": name} for name, own in listed], sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def read_test(repo: Repo, revision: str, settings: Settings, outs: dict[str, str]) -> Scored:

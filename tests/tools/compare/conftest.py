@@ -17,17 +17,17 @@ from tools.compare.side import Side
 
 HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2022-01-01", tz="UTC").as_unit("ms")
-LASTING = 0.99  # of errors, from hour to hour: half of them are gone after three days
+LASTING = 0.99  # of errors, from hour to hour: half of one is gone after three days
 
 MakeRuns = Callable[..., list[Scored]]
 MakeSide = Callable[..., Side]
 
 
-def lasting(rng: np.random.Generator, n_hours: int) -> Floats:
-    """Errors of spread 1 that last."""
+def lasting(rng: np.random.Generator, n_hours: int, share: float = LASTING) -> Floats:
+    """Errors of spread 1, of which that share lasts from hour to hour."""
     steps = rng.standard_normal(n_hours)
-    steps[1:] *= np.sqrt(1 - LASTING**2)
-    return np.asarray(lfilter([1.0], [1.0, -LASTING], steps))
+    steps[1:] *= np.sqrt(1 - share**2)
+    return np.asarray(lfilter([1.0], [1.0, -share], steps))
 
 
 def scored(y: Floats, score: Floats, start: pd.Timestamp = START, symbol: str = "BTC") -> Scored:
@@ -53,13 +53,13 @@ def scored(y: Floats, score: Floats, start: pd.Timestamp = START, symbol: str = 
 
 @pytest.fixture
 def runs() -> MakeRuns:
-    """`runs(n_hours, errors, seed)`: a run for each spread of errors, all of the same outcomes."""
+    """`runs(n_hours, errors, seed, share)`: a run for each spread of errors, of the same outcomes."""
 
-    def make(n_hours: int, errors: list[float], seed: int = 1) -> list[Scored]:
+    def make(n_hours: int, errors: list[float], seed: int = 1, share: float = LASTING) -> list[Scored]:
         rng = np.random.default_rng(seed)
         truth = -5 + 0.4 * lasting(rng, n_hours)
         y = np.exp(truth + 0.2 * rng.standard_normal(n_hours))
-        return [scored(y, truth + 0.02 + error * lasting(rng, n_hours)) for error in errors]
+        return [scored(y, truth + 0.02 + error * lasting(rng, n_hours, share)) for error in errors]
 
     return make
 

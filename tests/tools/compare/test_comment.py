@@ -149,7 +149,7 @@ def test_a_verdict_of_odd_numbers_is_none(found):
 
 
 def test_a_comment_fits_where_it_is_posted(found):
-    """The longest that a hostile comparison makes, too."""
+    """Many times over. One that a hostile comparison makes doesn't, and post.py refuses it."""
     row, change = found.table[2], found.parameters[0].model_copy(update={"what": "train.units"})
     numbers = dict.fromkeys(["a", "b", "difference", "lo", "hi"], -1.23456789e-300)
     groups = [found.rest[0].model_copy(update={"rows": [row.model_copy(update=numbers)] * 200})] * 4
@@ -220,5 +220,5 @@ def test_a_number_that_is_none_is_refused(tmp_path, found, number, field):
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
     """The other job may have failed."""
-    with pytest.raises(InputError, match="a comparison must be there"):
+    with pytest.raises(InputError, match="a comparison must be a file"):
         read(Path(tmp_path / "none.json"))

@@ -149,22 +149,35 @@ def test_how_often_the_rows_were_looked_at_is_told(told, side):
     found = told(side("a"), side("b"), 7)
     text = as_text(found, everything=False)
 
-    assert "Forecasts scored on the workspace's test rows so far: 7; p, adjusted for that (Holm):" in text
+    assert (
+        "Forecasts scored on the workspace's test rows so far: 7; p, adjusted by Holm's first step:" in text
+    )
     weak = found.model_copy(update={"p": 0.4})
-    assert "(Holm): 1." in as_text(weak, everything=False)
+    assert "first step: 1." in as_text(weak, everything=False)
 
 
-def test_an_interval_with_nil_in_it_is_marked(told, side):
-    """So that nobody reads the difference as one."""
+def test_an_interval_with_nil_in_it_is_marked(side, told):
+    """So that nobody reads the difference as one; one of no width is left out."""
     found = told(side("a"), side("b"))
-    lines = as_text(found, everything=False).splitlines()
-    skill, sharpe = (
-        next(line for line in lines if line.startswith(name)) for name in ("skill over", "Sharpe ratio")
+    ranges = {"test.skill_pct": (1.0, 2.0), "test.edge_pct": (-1.0, 2.0), "test.auc": (0.0, 0.0)}
+    rows = [
+        row.model_copy(update=dict(zip(("lo", "hi"), ranges[row.key], strict=True)))
+        for row in found.table
+        if row.key in ranges
+    ]
+
+    text = as_text(found.model_copy(update={"table": rows}), everything=False)
+    skill, edge, auc = (
+        next(line for line in text.splitlines() if line.startswith(start))
+        for start in ("skill over", "edge over", "ranks:")
     )
 
+    assert "[1, 2]" in skill
     assert "~" not in skill
-    assert "[" in skill
-    assert "~" not in sharpe  # the money of the two is the same: no interval has a width
+    assert "~ " in edge
+    assert "[-1, 2]" in edge
+    assert "[" not in auc
+    assert "~" not in auc
 
 
 def test_the_sentence_names_both_and_what_it_rests_on(told, side):
@@ -215,6 +228,9 @@ def test_json_comes_back_as_it_went(told, side):
         ("common_rows", 10**400),
         ("gain", 10**400),
         ("schema_version", 2),
+        ("gain", None),
+        ("p", -5.0),
+        ("identical", True),
         ("more", 1),
     ],
 )

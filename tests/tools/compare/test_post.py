@@ -106,12 +106,17 @@ def post(github: GitHub, text: str, right: str = "secret") -> subprocess.Complet
     )
 
 
+def said(text: str) -> str:
+    """A comment as it is posted: it says whose word it is, and of which commit."""
+    return f"{MARK}\n{text}\nMeasured by this pull request's own code, at {SHA}.\n"
+
+
 def test_the_first_comment_is_written_and_then_changed(github):
     """However often the branch is pushed to, there is one."""
     for text in ("one", "two", "three"):
         assert post(github, f"{MARK}\n{text}").returncode == 0
 
-    assert [each["body"] for each in github.comments] == [f"{MARK}\nthree"]
+    assert [each["body"] for each in github.comments] == [said("three")]
 
 
 def test_comments_of_others_stay(github):
@@ -119,11 +124,12 @@ def test_comments_of_others_stay(github):
     github.comments = [comment(MARK, k, "somebody") for k in range(PAGE + 5)]
     github.comments.append(comment(f"{MARK}\nold", 1000))
     github.comments.append(comment("another job's", 1001))
+    github.comments[0] |= {"user": None, "body": None}  # of an account that is gone
 
     post(github, f"{MARK}\nnew")
 
-    assert [each["body"] for each in github.comments[-2:]] == [f"{MARK}\nnew", "another job's"]
-    assert all(each["body"] == MARK for each in github.comments[:-2])
+    assert [each["body"] for each in github.comments[-2:]] == [said("new"), "another job's"]
+    assert all(each["body"] == MARK for each in github.comments[1:-2])
 
 
 def test_a_branch_that_has_moved_on_gets_no_comment(github):

@@ -8,7 +8,8 @@ import pytest
 from stages.common.errors import InputError
 from tests.project import SOMEBODY
 from tools.compare.revisions import commit_of, start_of_branch
-from tools.compare.side import params_of, unlike_the_run
+from tools.compare.side import differs, hashes, params_of, read_side, unlike_the_run
+from tools.workspace import read_lock
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -115,19 +116,74 @@ def test_edits_since_the_run_are_told(tmp_path, monkeypatch):
     """A setting that nothing was run with, code and results that dvc.lock doesn't know."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("train:\n  units: 64\n", encoding="utf-8")
-    Path("kept.py").write_text("", encoding="utf-8")
-    Path("edited.py").write_text("x = 1\n", encoding="utf-8")
+    for path, text in (
+        ("stages/kept.py", ""),
+        ("stages/edited.py", "x = 1\n"),
+        ("results/metrics.json", "{}"),
+    ):
+        Path(path).parent.mkdir(exist_ok=True)
+        Path(path).write_text(text, encoding="utf-8")
     empty = "d41d8cd98f00b204e9800998ecf8427e"
 
     told = unlike_the_run(
         "workspace",
         {"train.units": 32},
-        deps={"kept.py": empty, "edited.py": empty, "gone.py": empty, "data/candles": empty},
+        deps={f"stages/{name}.py": empty for name in ("kept", "edited", "gone")} | {"data/candles": empty},
         outs={"results/metrics.json": empty},
     )
 
     assert told == [
         "params.yaml has another train.units, with which nothing was run yet.",
-        "edited.py, gone.py: edited since the run; `dvc repro` runs it.",
+        "stages/edited.py, stages/gone.py: edited since the run; `dvc repro` runs it.",
         "results/metrics.json isn't what dvc.lock says; `dvc repro` or `make back` mends it.",
     ]
+
+
+def test_a_folder_of_code_counts_as_dvc_has_it():
+    """Each folder that a stage rests on is as the project's own lock has it; bytecode doesn't count."""
+    lock = read_lock("workspace")
+    deps = hashes(lock, "deps")
+    folders = {path: deps[path] for path in deps if path.startswith("stages/") and Path(path).is_dir()}
+
+    assert folders
+    assert [path for path in folders if differs(path, folders)] == []
+
+
+BROKEN = {
+    "stages: {fetch: 5}": "AttributeError",
+    "stages: {fetch: {params: 5}}": "AttributeError",
+    "stages: {fetch: {outs: null}}": "TypeError",
+    "stages: {fetch: {outs: [3]}}": "TypeError",
+    "stages: {fetch: {outs: [{md5: a}]}}": "KeyError",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_broken_lock_is_told_in_a_line(tmp_path, monkeypatch, text):
+    """Whatever has happened to it."""
+    monkeypatch.chdir(tmp_path)
+    Path("dvc.lock").write_text(text, encoding="utf-8")
+
+    with pytest.raises(
+        InputError, match=r"dvc\.lock of it must be as DVC writes it; received " + BROKEN[text]
+    ):
+        read_side(None, "it", "workspace")
+
+
+FIGURES = ["NaN", '"x"', "true", "[1]", "null", "1" + "0" * 400]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"test": 5}', '{"test": null}', *(f'{{"test": {{"auc": {each}}}}}' for each in FIGURES)]
+)
+def test_broken_metrics_are_told_in_a_line(tmp_path, monkeypatch, text):
+    """A figure that is none, or no block of them."""
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    Path("results/metrics.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(InputError, match=r"results/metrics\.json of it must h") as caught:
+        read_side(None, "it", "workspace")
+
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
