@@ -56,15 +56,24 @@ def otherwise() -> dict[str, str | None]:
     return {name: value for name, value in in_force().items() if value != SETTINGS[name]}
 
 
+stopped = False  # by Ctrl-C
+
+
 def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say in one line that Ctrl-C has ended a command amid its imports; show any other error as it is."""
+    """Say in one line that Ctrl-C has ended a command amid its imports; show any other error as it is.
+
+    A module in C may make another error of it, with it as its cause; or tell it by itself, and raise
+    another one that knows nothing of it.
+    """
+    global stopped  # noqa: PLW0603 - the hook is called for each of them
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, KeyboardInterrupt):
-            print("error: stopped.", file=sys.stderr)
-            return
-        cause = cause.__cause__ or cause.__context__  # of what a module in C has made of it
-    sys.__excepthook__(kind, error, trace)
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None and not stopped:
+        print("error: stopped.", file=sys.stderr)
+    stopped = stopped or cause is not None
+    if not stopped:
+        sys.__excepthook__(kind, error, trace)
 
 
 # The libraries take seconds to import; `errors.run` takes over after that.

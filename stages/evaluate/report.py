@@ -173,9 +173,7 @@ def captions_of(test: dict[str, Any], tables: dict[str, pd.DataFrame], *, classe
     folds, months = tables["folds"][:-1], tables["months"][:-1]
     of_folds, of_months = ((table[["skill_pct", "edge_pct"]] > 0).sum() for table in (folds, months))
     sharpes = [f"{test[f'{name}_sharpe']:z.2f}" for name in ("net", "ref", "constant")]
-    sides = (
-        "A row is called where its forecast lies above the benchmark. "
-    )
+    sides = "A row is called where its forecast lies above the benchmark. "
     return {
         "forecast": "Above: forecast and outcome, day by day. Below: their level, and the benchmark's. "
         "The nearer to the outcome, the better.",

@@ -158,12 +158,19 @@ BY_C = (
 )
 
 
+TOLD_BY_C = (
+    "import sys\ntry:\n raise KeyboardInterrupt\nexcept BaseException:\n sys.excepthook(*sys.exc_info())\n"
+    "raise ImportError('numpy')"
+)
+
+
 @pytest.mark.parametrize(
     ("program", "last"),
     [
         ("raise KeyboardInterrupt", "error: stopped."),
         (BY_C, "error: stopped."),
         (BY_C.removesuffix(" from error"), "error: stopped."),
+        (TOLD_BY_C, "error: stopped."),
         ("raise ValueError", "ValueError"),
         (BY_C.replace("KeyboardInterrupt", "OSError"), "ImportError: numpy"),
     ],
