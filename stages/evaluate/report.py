@@ -170,6 +170,8 @@ def captions_of(test: dict[str, Any], tables: dict[str, pd.DataFrame], *, classe
     """What is to be seen on each picture."""
     best = tables["forecasts"]["forecast"].iloc[0]
     best = "the network" if best == "network" else best.replace("_", " ")
+    if test["is_baseline"]:
+        best += "; the network's forecast is a baseline's, row for row"
     folds, months = tables["folds"][:-1], tables["months"][:-1]
     of_folds, of_months = ((table[["skill_pct", "edge_pct"]] > 0).sum() for table in (folds, months))
     sharpes = [f"{test[f'{name}_sharpe']:z.2f}" for name in ("net", "ref", "constant")]
@@ -181,7 +183,7 @@ def captions_of(test: dict[str, Any], tables: dict[str, pd.DataFrame], *, classe
         "forecasts": "Skill of each forecast over the benchmark, with its interval, the network's in "
         f"orange. The best on this test was {best}.",
         "calibration": "A dot is a tenth of the rows. On the dashed line forecasts are as high as what "
-        f"came; the slope is {test['cal_slope']:z.2f}.",
+        "came.",
         "coverage": f"{test['coverage_90_pct']:.1f} % of all outcomes lay in their sets, in the worst "
         f"30 days {test['worst_30d_pct']:.1f} %.",
         "folds": f"Skill was above 0 in {of_folds['skill_pct']} of {len(folds)} folds, edge in "

@@ -95,7 +95,13 @@ def made_up(n_days: int = 60, n_folds: int = 2, task: str = "direction") -> Foun
         ),
     }
     test: dict[str, Any] = dict.fromkeys(TEST, 0.5) | {"signal": 1, "edge": 0, "too_short": 0}
-    test |= {"skill_pct": 12.3456789, "skill_lo": 11.0, "skill_hi": 13.0, "n_rows": 12345678}
+    test |= {
+        "skill_pct": 12.3456789,
+        "skill_lo": 11.0,
+        "skill_hi": 13.0,
+        "n_rows": 12345678,
+        "is_baseline": 0,
+    }
     pictures = plots.draw(tables, question_of(task).words, test, banded=not TASKS[task].classes)
     return Found(
         task=task,

@@ -33,10 +33,12 @@ def as_text(found: Comparison, *, everything: bool) -> str:
     parts = [sentence(found), *beside(found), "\n".join(changes(found, quote=""))]
     parts += ["\n".join(aligned(found, found.table)), *footnotes(found)]
     if everything:
-        parts += ["\n".join([f"{group.name}:", *aligned(found, group.rows)]) for group in found.rest]
+        parts += [
+            "\n".join([f"{group.name}:", *aligned(found, group.rows, keys=True)]) for group in found.rest
+        ]
     elif found.rest:
         counts = ", ".join(f"{len(group.rows)} {group.name}" for group in found.rest)
-        parts.append(f"Other figures: {counts}; --all shows them.")
+        parts.append(f"Other figures, raw differences without a test: {counts}; --all shows them.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -143,9 +145,9 @@ def footnotes(found: Comparison) -> Iterator[str]:
         yield "With an interval: of the common rows; without: of each run's own test. ~: nil is in it."
 
 
-def aligned(found: Comparison, rows: Sequence[Row]) -> Iterator[str]:
-    """Lines of equal columns."""
-    lines = [header(found), *([row.name, *cells(row)[1:]] for row in rows)]
+def aligned(found: Comparison, rows: Sequence[Row], *, keys: bool = False) -> Iterator[str]:
+    """Lines of equal columns, headed by names, or by keys."""
+    lines = [header(found), *([row.key if keys else row.name, *cells(row)[1:]] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         first, *others = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))

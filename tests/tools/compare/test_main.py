@@ -73,7 +73,7 @@ def test_forms_say_the_same(compared):
 
     assert found.verdict == "better"
     assert compared("bad", "good", "--md").startswith("## Better\n\nBetter: good saves ")
-    assert "Other figures: " in compared("bad", "good")
+    assert "Other figures, raw differences without a test: " in compared("bad", "good")
     assert "\nsame:\n" in compared("bad", "good", "--all")
 
 
