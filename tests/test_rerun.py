@@ -161,12 +161,12 @@ def test_an_experiment_asks_the_other_question(project):
     assert all(side.strip() not in {"-", ""} for _, *sides in shared for side in sides)
 
     page = project.make("compare", "BASE=HEAD")
-    assert "- HEAD: Direction on a simulated market: " in page
-    assert "- this change: Volatility on a simulated market: " in page
-    assert "| task" in page
-    assert "| test.skill_pct" in page
-    assert page.count("| HEAD ") == 2
-    assert project.run("git", "rev-parse", "HEAD").strip() not in page
+    commit = project.run("git", "rev-parse", "HEAD")[:10]
+    assert f"- base ({commit}): Direction on a simulated market: " in page
+    assert "- workspace: Volatility on a simulated market: " in page
+    assert "task direction \N{RIGHTWARDS ARROW} volatility" in page
+    assert re.search(r"points of skill over base \[", page)
+    assert re.search(r"^skill over the benchmark +\S", page, re.M)
 
     trials = project.run("python", "-m", "tools.trials")
     assert re.findall(r"^\| (direction|volatility)", trials, re.M)
