@@ -1,11 +1,10 @@
 """evaluate: reads predictions, labels, baselines, training curves; writes results/, models/evidence."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from stages.common.calendar import known_until, read_releases
 from stages.common.outputs import fresh_folder, write_text
@@ -18,7 +17,7 @@ from stages.evaluate.ledger import remember
 from stages.evaluate.metrics import as_json
 from stages.evaluate.plots import as_svg, draw
 from stages.evaluate.question import question_of
-from stages.evaluate.report import Found, page
+from stages.evaluate.report import Found, Receipt, page
 from stages.evaluate.stage import evaluate, own_figures
 from stages.evaluate.subject import facts, flat, market_of, settings_of
 from stages.evaluate.verdict import sentence
@@ -87,13 +86,16 @@ def read_curves() -> pd.DataFrame:
         raise not_as_written(CURVES, f"what can't be read: {reason}") from None
 
 
-def read_receipt() -> dict[str, Any]:
-    """What fetch wrote of the candles. Raises InputError where it can't be read."""
+def read_receipt() -> Receipt:
+    """What fetch wrote of the candles. Raises InputError unless it is as fetch wrote it."""
     try:
-        receipt: dict[str, Any] = json.loads(RECEIPT.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise not_as_written(RECEIPT, f"what can't be read: {error}") from None
-    return receipt
+        return Receipt.model_validate_json(RECEIPT.read_bytes())
+    except FileNotFoundError:
+        raise not_as_written(RECEIPT, "no such file") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["receipt", *map(str, first["loc"])])
+        raise not_as_written(RECEIPT, f"{where}: {first['msg']}") from None
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

@@ -2,12 +2,12 @@
 
 import pandas as pd
 
+from stages.evaluate.conformal import MONTH
 from stages.evaluate.question import Question
 from stages.evaluate.trading import STRATEGIES
 
 CALIBRATION_BINS = 10
 SCATTER_SHOWN = 600
-MONTH = pd.Timedelta(days=30)
 
 
 def make_tables(test: pd.DataFrame, question: Question) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from pydantic import BaseModel
 
 from stages.common.task import TASKS
 from stages.evaluate.figures import ROLES, TEST, TOP, Figure
@@ -35,6 +36,24 @@ NEEDLESS = [  # in a picture that is part of the page
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "TA-Lib", "keras", "tensorflow")
 UNITS = {"%": " %", "milli-nats a forecast": " milli-nats", "basis points a year": " basis points"}
 BLOCKS = {"test": TEST, "val": ROLES, "train": ROLES}
+
+
+class Candles(BaseModel):
+    """What the receipt says of a symbol's candles, of which the page shows this."""
+
+    rows: int
+    first: str
+    last: str
+    gaps: list[Any]
+    jumps: list[Any]
+    broken_rows_left_out: list[Any]
+    sha256: str
+
+
+class Receipt(BaseModel):
+    """What fetch wrote of the candles."""
+
+    symbols: dict[str, Candles]
 
 
 class Card(NamedTuple):
@@ -75,7 +94,7 @@ class Found(NamedTuple):
     margins: Margins
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, str]
-    receipt: dict[str, Any]
+    receipt: Receipt
     hashes: dict[str, str]
 
 

@@ -127,16 +127,33 @@ def gain_interval(loss: Floats, opponent: Floats) -> tuple[float, float]:
     gain, n_times = float(gain_pct(loss.sum(), opponent.sum())), len(loss)
     if n_times < 2 or not opponent.any() or np.array_equal(loss, opponent):
         return gain, gain
-    n_cosines = min(N_COSINES, n_times - 1)
     mean, level = loss.mean(), opponent.mean()
     both = np.column_stack([loss, opponent])
-    error = stdtrit(n_cosines, 0.95) ** 2 / n_times * long_run_covariance(both, n_cosines)
+    error = margin(1, n_times) ** 2 / n_times * long_run_covariance(both, cosines(n_times))
     a, b, c = level**2 - error[1, 1], mean * level - error[0, 1], mean**2 - error[0, 0]
     if a > 0:
         half = np.sqrt(max(b**2 - a * c, 0.0)) / a
         return float(100 * (1 - b / a - half)), float(100 * (1 - b / a + half))
     half = np.sqrt(max(error[0, 0] - 2 * error[0, 1] + error[1, 1], 0.0)) / level
     return float(gain - 100 * half), float(gain + 100 * half)
+
+
+def cosines(n_times: int) -> int:
+    """How many the long-run variance of so many times takes, and degrees of freedom of what rests on it."""
+    return min(N_COSINES, n_times - 1)
+
+
+def standard_error(series: Floats) -> float:
+    """Of the mean of a series in order of time, shape (n_times,); 0 of a single time."""
+    n_times = len(series)
+    if n_times < 2:
+        return 0.0
+    return float(np.sqrt(long_run_covariance(series[:, None], cosines(n_times))[0, 0] / n_times))
+
+
+def margin(error: float, n_times: int) -> float:
+    """Half of the 90 % interval of a figure with this standard error."""
+    return float(stdtrit(max(cosines(n_times), 1), 0.95) * error)
 
 
 def dm_p(difference: Floats) -> float:
@@ -146,14 +163,12 @@ def dm_p(difference: Floats) -> float:
     with the long-run variance above and its t distribution. The usual variance of 48 lags rejects
     30-40 % at a nominal 5 % when errors last a week.
     """
-    n_cosines = min(N_COSINES, len(difference) - 1)
-    if n_cosines < 1 or not difference.any():
+    if len(difference) < 2 or not difference.any():
         return 1.0
-    error = np.sqrt(long_run_covariance(difference[:, None], n_cosines)[0, 0] / len(difference))
-    mean = difference.mean()
+    error, mean = standard_error(difference), difference.mean()
     if error == 0:
         return float(mean <= 0)
-    return float(stdtr(n_cosines, -mean / error))
+    return float(stdtr(cosines(len(difference)), -mean / error))
 
 
 def better(lo: float, p: float, gains: Floats) -> bool:

@@ -111,7 +111,7 @@ def judge(rows: pd.DataFrame, losses: pd.DataFrame, best: dict[str, str], params
         tables=tables,
         by_time=table_by_time(test, test_losses, returns),
         pictured=pictured(test, sets, returns, question),
-        margins=margins(info, sets["covered"].to_numpy(np.float64), returns, sample),
+        margins=margins(info, sets["covered"].to_numpy(np.float64), returns, sample.time),
     )
 
 

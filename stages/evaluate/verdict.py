@@ -28,8 +28,12 @@ def in_words(*, signal: int, edge: int, too_short: int) -> str:
 def gain(test: dict[str, Any], name: str, p: str) -> str:
     """`-0.31 % [-1.10, 0.42], p = 0.71`."""
     pct, lo, hi = (test[f"{name}_{part}"] for part in ("pct", "lo", "hi"))
-    p_value = "p < 0.001" if test[p] < 0.001 else f"p = {test[p]:.2g}"
-    return f"{pct:z.2f} % [{lo:z.2f}, {hi:z.2f}], {p_value}"
+    return f"{pct:z.2f} % [{lo:z.2f}, {hi:z.2f}], {p_value(test[p])}"
+
+
+def p_value(p: float) -> str:
+    """`p = 0.71`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def warnings(metrics: dict[str, Any], task: str) -> list[str]:

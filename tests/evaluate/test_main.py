@@ -152,6 +152,31 @@ def test_curves_come_as_they_were_written(tmp_path, monkeypatch):
     assert curves["val_loss"].tolist() == [0.7, 0.6, 0.7]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "{",
+        "[]",
+        '{"symbols": {"BTC": {}}}',
+        json.dumps({"symbols": {"BTC": {**CANDLES, "rows": "many"}}}),
+    ],
+)
+def test_a_receipt_that_was_edited_is_named(tmp_path, monkeypatch, text):
+    """In one line, with the file's name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/candles").mkdir(parents=True)
+    if text is not None:
+        (tmp_path / main.RECEIPT).write_text(text, encoding="utf-8")
+
+    with pytest.raises(InputError) as told:
+        main.read_receipt()
+
+    assert str(told.value).startswith(f"{main.RECEIPT} must be as its stage wrote it; received ")
+    assert len(str(told.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("text", [None, "", "fold,epoch,loss\n1,0,0.7\n", CURVES.replace("0.7", "many")])
 def test_curves_that_were_edited_are_named(tmp_path, monkeypatch, text):
     """In one line, with the file's name."""

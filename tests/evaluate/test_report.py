@@ -12,7 +12,7 @@ from stages.common.task import TASKS
 from stages.evaluate import plots
 from stages.evaluate.figures import TEST
 from stages.evaluate.question import question_of
-from stages.evaluate.report import HEADINGS, Found, mark, page, told
+from stages.evaluate.report import HEADINGS, Candles, Found, Receipt, mark, page, told
 from stages.evaluate.stage import own_figures
 
 VOID = {"meta", "!doctype"}
@@ -119,19 +119,19 @@ def made_up(n_days: int = 60, n_folds: int = 2, task: str = "direction") -> Foun
         margins={"info_gain_mnats": (1, 2), "coverage_90_pct": (89, 91), "utility_bps": (-5, 7)},
         tables=tables,
         pictures={name: plots.as_svg(picture) for name, picture in pictures.items()},
-        receipt={
-            "symbols": {
-                HOSTILE: {
-                    "first": "2022-01-01T00:00:00+00:00",
-                    "last": "2024-12-31T23:00:00+00:00",
-                    "rows": 26304,
-                    "gaps": [{}, {}],
-                    "jumps": [],
-                    "broken_rows_left_out": [],
-                    "sha256": "0123456789abcdef",
-                }
+        receipt=Receipt(
+            symbols={
+                HOSTILE: Candles(
+                    first="2022-01-01T00:00:00+00:00",
+                    last="2024-12-31T23:00:00+00:00",
+                    rows=26304,
+                    gaps=[{}, {}],
+                    jumps=[],
+                    broken_rows_left_out=[],
+                    sha256="0123456789abcdef",
+                )
             }
-        },
+        ),
         hashes={"data/predictions.parquet": "fedcba"},
     )
 

@@ -14,18 +14,19 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
 from stages.common.arrays import Floats
 from stages.evaluate.rows import KEYS
 from stages.evaluate.significance import (
     MIN_BLOCKS,
-    N_COSINES,
+    cosines,
     dm_p,
     full_block_bars,
     gain_interval,
     gain_pct,
-    long_run_covariance,
+    margin,
+    standard_error,
 )
 from stages.evaluate.trading import YEAR, sharpe_of_sums
 from tools.compare.scored import Scored
@@ -160,25 +161,17 @@ def ranges(sums: Sums, bar: pd.Timedelta, *, traded: bool) -> dict[str, Range]:
         [differences(dict(zip(sums, means + sign * step, strict=True)), bar) for step in np.diag(steps)]
         for sign in (1, -1)
     )
-    n_times, n_cosines = len(values), min(N_COSINES, len(values) - 1)
-    found = {}
+    n_times, found = len(values), {}
     for key, (a, b) in pairs(dict(zip(sums, means, strict=True)), bar).items():
         rise = np.array([up[key] - down[key] for up, down in zip(above, below, strict=True)])
         slopes = np.divide(rise, 2 * steps, out=np.zeros(len(steps)), where=steps > 0)
-        error = spread_of((values - means) @ slopes, n_cosines) / np.sqrt(n_times)
+        error = standard_error((values - means) @ slopes)
         if error < ROUNDING * max(abs(a), 1.0):  # both are the same function of the same columns
             error = 0.0
-        half = float(stdtrit(max(n_cosines, 1), 0.95) * error)
-        p = float(2 * stdtr(n_cosines, -abs(b - a) / error)) if error > 0 else float(a == b)
+        half = margin(error, n_times)
+        p = float(2 * stdtr(cosines(n_times), -abs(b - a) / error)) if error > 0 else float(a == b)
         found[key] = Range(a, b, b - a, b - a - half, b - a + half, p)
     return found if traded else {key: each for key, each in found.items() if key not in MONEY}
-
-
-def spread_of(influence: Floats, n_cosines: int) -> float:
-    """Long-run spread of what each time adds to a figure; 0 where there is a single time."""
-    if n_cosines < 1:
-        return 0.0
-    return float(np.sqrt(long_run_covariance(influence[:, None], n_cosines)[0, 0]))
 
 
 def differences(means: Sums, bar: pd.Timedelta) -> dict[str, float]:

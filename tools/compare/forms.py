@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from stages.evaluate.significance import MIN_BLOCKS
+from stages.evaluate.verdict import p_value
 from tools import markdown
 from tools.compare.comparison import Changed, Comparison, Row, Run
 
@@ -50,14 +51,15 @@ def sentence(found: Comparison) -> str:
     if found.identical:
         return f"{answer}: both forecasts are the same on all common rows; {length(found)}."
     assert found.gain is not None
+    assert found.p is not None
     if found.unit == "% of the loss":
         word = "saves" if found.gain >= 0 else "adds"
         figure = f"{b} {word} {abs(found.gain):.2f} % of {a}'s loss"
     else:
         figure = f"{b} has {found.gain:+z.2f} points of skill over {a}"
-    p = "p < .001" if (found.p or 0) < 0.001 else f"p = {found.p:.2g}".replace("0.", ".")
     within = f" within \N{PLUS-MINUS SIGN}{found.worth:g}," if answer.startswith("No") else ""
-    return f"{answer}: {figure} [{found.lo:z.2f}, {found.hi:z.2f}],{within} {p}; {length(found)}."
+    ends, p = f"[{found.lo:z.2f}, {found.hi:z.2f}]", p_value(found.p)
+    return f"{answer}: {figure} {ends},{within} {p}; {length(found)}."
 
 
 def length(found: Comparison) -> str:

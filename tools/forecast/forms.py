@@ -87,7 +87,9 @@ def sizes(told: Told, size: Size) -> Iterator[str]:
 def foot(report: Report) -> Iterator[str]:
     """Of which test the promise is, and what made the number."""
     promise = report.promise
-    commit = f"Model of commit {report.model_commit[:10]}" if report.model_commit else "Model not committed"
+    commit = (
+        f"Model as in commit {report.model_commit[:10]}" if report.model_commit else "Model not committed"
+    )
     yield (
         f"Test: {promise.test_rows:,} rows, {promise.test_first[:10]} to {promise.test_last[:10]}; "
         f"{promise.coverage_90_pct:.1f} % of"
