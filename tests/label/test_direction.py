@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stages.label import direction
 from stages.label.direction import make_targets
 from stages.label.params import DirectionParams
 
@@ -95,6 +96,21 @@ def test_time_out_counts_by_its_sign_or_as_zero(close, by_sign):
     for params, y in [(SIGN, by_sign), (ZERO, 0)]:
         actual = make_targets(bars, np.array([0]), 3, params)
         assert actual.iloc[0].to_dict() == {"y": y, "end": 3}
+
+
+@pytest.mark.parametrize("block", [1, 7, 100])
+def test_labels_do_not_depend_on_how_many_are_made_at_once(monkeypatch, block):
+    """Rows with holes between them, as gaps and flat hours leave."""
+    rng = np.random.default_rng(1)
+    closes = 100 + np.cumsum(rng.standard_normal(400))
+    bars = bars_after(*((close + 1, close - 1, close) for close in closes))
+    rows = np.flatnonzero(rng.random(380) < 0.7)
+    at_once = make_targets(bars, rows, 20, SIGN)
+
+    monkeypatch.setattr(direction, "BLOCK", block)
+
+    pd.testing.assert_frame_equal(make_targets(bars, rows, 20, SIGN), at_once)
+    assert len(set(at_once["end"] - rows)) > 5
 
 
 def test_no_rows_give_no_targets():
