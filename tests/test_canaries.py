@@ -167,8 +167,14 @@ CANARIES = {
     # Baselines
     "a baseline fitted on labels that are still running": Canary(
         file="stages/baseline/refit.py",
-        sound="may_train[:row] & (known[:row] <= now[row])",
-        leaky="may_train[:row]",
+        sound='min(np.searchsorted(all_known, now[row], side="right"), n_before)',
+        leaky="n_before",
+        tests="tests/baseline/test_refit.py",
+    ),
+    "a baseline fitted on labels that run longer than those after them": Canary(
+        file="stages/baseline/refit.py",
+        sound="[known[n_known:n_before] <= now[row]]",
+        leaky="",
         tests="tests/baseline/test_refit.py",
     ),
     "a baseline's level from all rows": Canary(

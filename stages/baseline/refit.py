@@ -27,11 +27,20 @@ def refits(
     rows that are added at the end change nothing before them.
     """
     now, known = (times.to_numpy("datetime64[ms]") for times in (close_time, ended))
-    enough = np.sort(known[may_train])[params.min_bars - 1 : params.min_bars]
+    rows = np.flatnonzero(may_train)
+    known = known[rows]
+    all_known = np.maximum.accumulate(known)  # when it is, and all that can be learnt from before it
+    enough = np.sort(known)[params.min_bars - 1 : params.min_bars]
     first = np.searchsorted(now, enough[0]) if len(enough) else len(now)
     schedule = []
     for row in range(first, len(now), params.refit_bars):
-        past = np.flatnonzero(may_train[:row] & (known[:row] <= now[row]))[-params.window_bars :]
+        n_before = np.searchsorted(rows, row)
+        n_known = min(np.searchsorted(all_known, now[row], side="right"), n_before)
+        # A view, for a window of indices a refit takes more memory than the candles.
+        past = rows[:n_known][-params.window_bars :]
+        early = rows[n_known:n_before][known[n_known:n_before] <= now[row]]
+        if len(early):
+            past = np.concatenate([past, early])[-params.window_bars :]
         schedule.append((past, slice(row, row + params.refit_bars)))
     return schedule
 
