@@ -55,10 +55,10 @@ CANARIES = {
         leaky="close.groupby(start).shift(-bars)",
         tests="tests/featurize/test_groups.py",
     ),
-    "a centred rolling window": Canary(
+    "a window that ends a bar late": Canary(
         file="stages/featurize/ranges.py",
-        sound="span = rolling(high, start, w).max()",
-        leaky="span = high.rolling(w, center=True, min_periods=1).max()",
+        sound="span(high, low, start, w) / close",
+        leaky="span(high, low, start, w).shift(-1) / close",
         tests="tests/featurize/test_groups.py",
     ),
     "a mean over all rows": Canary(
@@ -69,8 +69,8 @@ CANARIES = {
     ),
     "a backward fill over the look-back": Canary(
         file="stages/featurize/groups.py",
-        sound='return pd.concat([close_time.rename("close_time"), *groups], axis=1)',
-        leaky='return pd.concat([close_time.rename("close_time"), *groups], axis=1).bfill()',
+        sound="return pd.DataFrame(table, copy=False)",
+        leaky="return pd.DataFrame(table, copy=False).bfill()",
         tests="tests/featurize/test_groups.py",
     ),
     "a backward fill over hours without a trade": Canary(

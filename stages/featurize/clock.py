@@ -16,9 +16,10 @@ def clock_features(candles: pd.DataFrame, _start: Ints, _windows: list[int]) -> 
     hour = (candles["close_time"] - MONDAY) / pd.Timedelta(hours=1)
     columns: dict[str, pd.Series] = {}
     for name, period in {"hour_of_day": 24, "hour_of_week": 168}.items():
+        since = hour % period
         for harmonic in (1, 2):
-            angle = 2 * np.pi * harmonic * (hour % period) / period
+            angle = 2 * np.pi * harmonic * since / period
             columns[f"{name}_sin_{harmonic}"] = pd.Series(np.sin(angle))
             columns[f"{name}_cos_{harmonic}"] = pd.Series(np.cos(angle))
     columns["weekend"] = (hour % 168 >= 120).astype(float)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)

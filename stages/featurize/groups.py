@@ -57,13 +57,12 @@ def make_features(
             f"candles must be longer; received {length.max()} in the longest."
         )
     features = group_columns(candles[enough].reset_index(drop=True), stretch[enough], releases, bar, params)
-    names = features.columns.drop("close_time")
-    features[names] = features[names].astype(np.float32)
-    finite = np.isfinite(features[names])
-    whole = finite.all(axis=1)
+    whole = np.ones(len(features), dtype=np.bool_)
+    for name in features.columns.drop("close_time"):
+        whole &= np.isfinite(features[name].to_numpy())
     if not whole.any():
-        n_finite = finite.sum()
-        least = ", ".join(names[n_finite == n_finite.min()])
+        n_finite = np.isfinite(features.drop(columns="close_time")).sum()
+        least = ", ".join(n_finite.index[n_finite == n_finite.min()])
         raise InputError(
             "featurize.groups must give a row in which every column is finite; "
             f"received {n_finite.min()} finite of {len(features)} values in {printable(least)}."
@@ -80,6 +79,7 @@ def group_columns(
 ) -> pd.DataFrame:
     """close_time and the groups' columns of each candle; NaN where a column looks back beyond its stretch.
 
+    As float32, a group at a time, each column an array of its own: the table is never there twice.
     `stretch`: number of each candle's stretch; rising.
     """
     start = np.searchsorted(stretch, stretch)
@@ -92,9 +92,9 @@ def group_columns(
     of_calendar = {
         name: partial(columns, bar=bar, releases=releases) for name, columns in OF_CALENDAR.items()
     }
-    groups = [
-        columns(relative, start, params.windows)
-        for name, columns in (GROUPS | of_calendar).items()
-        if name in params.groups
-    ]
-    return pd.concat([close_time.rename("close_time"), *groups], axis=1)
+    table: dict[str, pd.Series] = {"close_time": close_time}
+    for name, columns in (GROUPS | of_calendar).items():
+        if name in params.groups:
+            group = columns(relative, start, params.windows)
+            table |= {str(column): values.astype(np.float32) for column, values in group.items()}
+    return pd.DataFrame(table, copy=False)

@@ -6,7 +6,6 @@ import talib
 from stages.common.arrays import Ints
 from stages.common.bars import atr, each_stretch
 from stages.featurize.ratios import STILL, share
-from stages.featurize.stretch import rolling
 
 
 def momentum_features(candles: pd.DataFrame, start: Ints, _windows: list[int]) -> pd.DataFrame:
@@ -28,7 +27,8 @@ def momentum_features(candles: pd.DataFrame, start: Ints, _windows: list[int]) -
     )
     rise = each_stretch(talib.PLUS_DI, start, high, low, close, timeperiod=14)
     fall = each_stretch(talib.MINUS_DI, start, high, low, close, timeperiod=14)
-    highest, lowest = rolling(high, start, 14).max(), rolling(low, start, 14).min()
+    highest = pd.Series(each_stretch(talib.MAX, start, high, timeperiod=14))
+    lowest = pd.Series(each_stretch(talib.MIN, start, low, timeperiod=14))
     return pd.DataFrame(
         {
             "rsi_14": each_stretch(talib.CMO, start, close, timeperiod=14) / 100,

@@ -6,7 +6,7 @@ import pandas as pd
 from stages.common.arrays import Ints
 from stages.common.bars import atr, true_range
 from stages.featurize.ratios import STILL, log_means, log_ratio
-from stages.featurize.stretch import rolling
+from stages.featurize.stretch import rolling, span
 
 
 def range_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> pd.DataFrame:
@@ -26,11 +26,10 @@ def range_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> pd
     columns["atr_14"] = log_ratio(pd.Series(atr(candles, start)) / close, usual)
     for w in windows:
         if w > 1:
-            span = rolling(high, start, w).max() - rolling(low, start, w).min()
-            columns[f"span_{w}"] = log_ratio(span / close / np.sqrt(w), usual)
+            columns[f"span_{w}"] = log_ratio(span(high, low, start, w) / close / np.sqrt(w), usual)
     for variance in (parkinson, garman_klass, rogers_satchell):
         columns |= log_means(variance.__name__, variance(candles), start, windows)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def parkinson(candles: pd.DataFrame) -> pd.Series:

@@ -16,7 +16,9 @@ STILL = 1e-6
 
 def share(part: pd.Series, whole: pd.Series) -> pd.Series:
     """A part of a whole, and 0 where the whole is 0; shape (n_bars,), no unit."""
-    return (part / whole.where(whole > 0)).mask((whole <= 0) & part.notna(), 0.0)
+    a, b = part.to_numpy(np.float64), whole.to_numpy(np.float64)
+    nothing = np.where(np.isnan(a) | np.isnan(b), np.nan, 0.0)
+    return pd.Series(np.divide(a, b, out=nothing, where=b > 0))
 
 
 def log_ratio(value: pd.Series, usual: pd.Series) -> pd.Series:

@@ -23,7 +23,7 @@ def return_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> p
     for w, move in moves.items():
         if w > 1:
             columns[f"trend_{w}"] = share(move, rolling(by_bar.abs(), start, w).sum())
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def log_return(close: pd.Series, start: Ints, bars: int) -> pd.Series:

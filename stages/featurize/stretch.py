@@ -2,20 +2,31 @@
 
 import numpy as np
 import pandas as pd
+import talib
 from pandas.api.indexers import BaseIndexer
 from pandas.api.typing import Rolling
 
 from stages.common.arrays import Ints
+from stages.common.bars import each_stretch
 
 
 def rolling(values: pd.Series, start: Ints, bars: int) -> "Rolling[pd.Series]":
-    """The last `bars` rows of each row's stretch, for a mean, sum, max or min; NaN where it has fewer.
+    """The last `bars` rows of each row's stretch, for a mean or a sum; NaN where it has fewer.
 
     `values`: shape (n_bars,), any unit. `start`: the row at which each row's stretch begins. A stretch
     gets the bits that it would get by itself: pandas starts a sum anew where a window shares no row with
     the one before.
     """
     return values.rolling(StretchWindow(window_size=bars, start=start))
+
+
+def span(high: pd.Series, low: pd.Series, start: Ints, bars: int) -> pd.Series:
+    """Highest high less lowest low of the last `bars` rows of each row's stretch; NaN where it has fewer.
+
+    In the unit of both; shape (n_bars,). By TA-Lib, which takes a third of the time of pandas.
+    """
+    highest = each_stretch(talib.MAX, start, high, timeperiod=bars)
+    return pd.Series(highest - each_stretch(talib.MIN, start, low, timeperiod=bars))
 
 
 class StretchWindow(BaseIndexer):

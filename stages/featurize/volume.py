@@ -4,7 +4,7 @@ import pandas as pd
 
 from stages.common.arrays import Ints
 from stages.featurize.ratios import log_means, share
-from stages.featurize.stretch import rolling
+from stages.featurize.stretch import rolling, span
 
 
 def volume_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> pd.DataFrame:
@@ -20,6 +20,5 @@ def volume_features(candles: pd.DataFrame, start: Ints, windows: list[int]) -> p
     for w in windows:
         if w > 1:
             vwap = rolling(turnover, start, w).sum() / rolling(volume, start, w).sum()
-            span = rolling(high, start, w).max() - rolling(low, start, w).min()
-            columns[f"vwap_{w}"] = share(close - vwap.fillna(close), span)
-    return pd.DataFrame(columns)
+            columns[f"vwap_{w}"] = share(close - vwap.fillna(close), span(high, low, start, w))
+    return pd.DataFrame(columns, copy=False)
