@@ -10,7 +10,6 @@ Not measured: candles of an exchange or a file, which count as the window's bars
 than two processes at a time; other networks than the LSTM.
 """
 
-from stages.baseline.params import BaselineParams
 from stages.common.bars import bar_length
 from stages.fetch.params import FetchParams
 from stages.params import Params
@@ -33,15 +32,15 @@ def n_bars(fetch: FetchParams) -> int:
 def estimate(params: Params, cores: int) -> dict[str, float]:
     """Bytes that each stage holds at its peak, all its processes together, on so many cores.
 
-    Featurize makes its columns in float64, with about as much again meanwhile, and gathers them in float32.
+    Featurize makes a group's columns in float64 and keeps them in float32.
     """
     fetch, bars = params.fetch, n_bars(params.fetch)
     rows, columns = bars * len(fetch.symbols), COLUMNS_A_WINDOW * len(params.featurize.windows)
     return {
         "fetch": fetching(fetch, bars),
-        "featurize": by_symbol(17 * columns * bars, 4 * columns * rows, rows // bars, cores),
+        "featurize": by_symbol(8 * columns * bars, 4 * columns * rows, rows // bars, cores),
         "label": by_symbol(350 * bars, 150 * rows, rows // bars, cores),
-        "baseline": forecasting(params.baseline, bars, rows, cores),
+        "baseline": forecasting(bars, rows, cores),
         "train": training(params, columns, rows, cores),
         "evaluate": FIGURES + 2_200 * rows + 5_000 * params.evaluate.bootstrap,
     }
@@ -60,11 +59,10 @@ def by_symbol(work: float, results: float, n_symbols: int, cores: int) -> float:
     return TABLES + results + min(n_symbols, cores) * (TABLES + work)
 
 
-def forecasting(params: BaselineParams, bars: int, rows: int, cores: int) -> float:
-    """Of a process a column: its rows, and which of them each refit is fitted on."""
-    refits = bars / params.refit_bars * min(params.window_bars, bars)
+def forecasting(bars: int, rows: int, cores: int) -> float:
+    """Of a process a column: its rows, and what a fit makes of them."""
     n_processes = min(MOST_BASELINES * rows // bars, cores)
-    return TABLES + 200 * rows + n_processes * (FITS + 350 * bars + 32 * refits)
+    return TABLES + 200 * rows + n_processes * (FITS + 350 * bars)
 
 
 def training(params: Params, columns: int, rows: int, cores: int) -> float:
