@@ -51,15 +51,19 @@ def sentence(found: Comparison) -> str:
     if found.identical:
         return f"{answer}: both forecasts are the same on all common rows; {length(found)}."
     assert found.gain is not None
+    assert found.lo is not None
+    assert found.hi is not None
     assert found.p is not None
-    if found.unit == "% of the loss":
-        word = "saves" if found.gain >= 0 else "adds"
-        figure = f"{b} {word} {abs(found.gain):.2f} % of {a}'s loss"
+    gain, lo, hi = found.gain, found.lo, found.hi
+    if found.unit == "points of skill":
+        figure = f"{b} has {gain:+z.2f} points of skill over {a}"
+    elif gain >= 0:
+        figure = f"{b} saves {gain:.2f} % of {a}'s loss"
     else:
-        figure = f"{b} has {found.gain:+z.2f} points of skill over {a}"
+        figure = f"{b} adds {-gain:.2f} % of {a}'s loss"
+        lo, hi = -hi, -lo
     within = f" within \N{PLUS-MINUS SIGN}{found.worth:g}," if answer.startswith("No") else ""
-    ends, p = f"[{found.lo:z.2f}, {found.hi:z.2f}]", p_value(found.p)
-    return f"{answer}: {figure} {ends},{within} {p}; {length(found)}."
+    return f"{answer}: {figure} [{lo:z.2f}, {hi:z.2f}],{within} {p_value(found.p)}; {length(found)}."
 
 
 def length(found: Comparison) -> str:

@@ -50,6 +50,14 @@ def test_worse_ends_with_its_own_status_where_asked(compared, capsys):
     assert compared("bad", "good", "--fail-on", "worse").startswith("Better: ")
 
 
+@pytest.mark.parametrize("pair", [("good", "bad"), ("bad", "good")])
+def test_the_interval_is_of_the_figure_before_it(compared, pair):
+    """Of what is added as well as of what is saved: it holds the figure."""
+    figure, lo, hi = map(float, re.findall(r"-?\d+\.\d+", compared(*pair).partition(", p ")[0]))
+
+    assert 0 < lo < figure < hi
+
+
 def test_each_has_the_label_that_it_is_given(compared):
     """A commit's name says little."""
     assert compared("before=bad", "after=good").startswith("Better: after saves ")
