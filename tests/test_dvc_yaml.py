@@ -4,6 +4,8 @@ import ast
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -214,6 +216,15 @@ def test_tensorflow_is_imported_in_train_alone():
     }
 
     assert users == {"train"}
+
+
+@pytest.mark.parametrize("stage", ["fetch", "featurize", "label", "baseline"])
+def test_a_stage_starts_without_what_others_need(stage):
+    """scipy, scikit-learn and the like take longer to import than these stages have to work."""
+    program = f"import sys, stages.{stage}.__main__; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True).split()
+
+    assert not {"scipy", "sklearn", "arch", "matplotlib", "keras", "ccxt"} & set(modules)
 
 
 @pytest.mark.parametrize(("stage", "section"), BY_KEY)

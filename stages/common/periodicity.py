@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from stages.common.arrays import Floats, Ints
 from stages.common.bars import hour_of_week
@@ -139,6 +138,8 @@ def mean_ahead(soon: Floats, later: Floats, notice_bars: int, horizon_bars: int,
 
     Of `soon` up to `notice_bars` ahead, then of `later`.
     """
+    from scipy.signal import lfilter  # noqa: PLC0415  (takes a second, and featurize doesn't need it)
+
     near = min(notice_bars, horizon_bars)
     total = 0.0
     for values, first, last in ((soon, 1, near), (later, near + 1, horizon_bars)):

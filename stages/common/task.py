@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
 
 from stages.common.arrays import Floats
 
@@ -62,6 +61,20 @@ def keras_qlike(ops: Any, y: Any, score: Any) -> Any:
     """`qlike` of tensors."""
     log_ratio = ops.log(y) - score
     return ops.mean(ops.expm1(log_ratio) - log_ratio, axis=-1)
+
+
+def logit(p: Floats) -> Floats:
+    """ln(p / (1 - p)); shape (n,)."""
+    from scipy.special import logit as of_scipy  # noqa: PLC0415  (takes longer than what most stages do)
+
+    return of_scipy(p)
+
+
+def expit(score: Floats) -> Floats:
+    """The probability of a score, 1 / (1 + exp(-score)); shape (n,)."""
+    from scipy.special import expit as of_scipy  # noqa: PLC0415
+
+    return of_scipy(score)
 
 
 def probability_residual(y: Floats, score: Floats) -> Floats:
