@@ -31,8 +31,7 @@ def main() -> None:
         a, b = (side_of(repo, each, given.base) for each in (given.a, given.b))
         if not (a.metrics or b.metrics):
             raise InputError(f"one of the two must have {METRICS}: `dvc repro` makes it; received none.")
-        n_forecasts = forecasts_here(repo) if b.revision == WORKSPACE else None
-        found = comparison(a, b, compared(a, b, given.worth), given.worth, n_forecasts)
+        found = comparison(a, b, compared(a, b, given.worth), given.worth, forecasts_on(repo, b))
     if given.json:
         print(found.model_dump_json(indent=2))
     else:
@@ -86,13 +85,14 @@ def side_of(repo: Repo, given: str | None, base: str | None) -> Side:
     return read_side(repo, printable(label or revision), resolve(repo, revision))
 
 
-def forecasts_here(repo: Repo) -> int | None:
-    """Number of distinct forecasts scored on the workspace's test rows; None where it isn't known."""
+def forecasts_on(repo: Repo, side: Side) -> int | None:
+    """Number of distinct forecasts scored here on a run's test rows; None where it isn't known."""
     here = {path: md5(Path(path)) for path in SCORES if Path(path).is_file()}
-    if SCORES[0] not in here:
+    by_time = (here if side.revision == WORKSPACE else side.outs).get(SCORES[0])
+    if by_time is None:
         return None
     known, _ = read_here(repo, here)
-    return len({trial.forecast for trial in counted_here(known, here[SCORES[0]])}) or None
+    return len({trial.forecast for trial in counted_here(known, by_time)}) or None
 
 
 def compared(a: Side, b: Side, worth: float) -> Answer:

@@ -139,7 +139,7 @@ class Comparison(Part):
     code: Annotated[list[Line], Field(max_length=500)]
     """Files of code that differ."""
     forecasts: Count | None
-    """Distinct forecasts that were scored on the workspace's test rows; null where it isn't known."""
+    """Distinct forecasts that were scored in this workspace on b's test rows; null where it isn't known."""
     notes: Annotated[list[Text], Field(max_length=20)]
     """What to know of either run."""
     table: Annotated[list[Row], Field(max_length=len(FIRST))]

@@ -85,7 +85,7 @@ def beside(found: Comparison) -> Iterator[str]:
     if found.forecasts:
         adjusted = min(1.0, (found.p or 0.0) * found.forecasts)
         holm = "" if found.p is None else f"; p, adjusted by Holm's first step: {adjusted:.2g}"
-        yield f"Forecasts scored on the workspace's test rows so far: {found.forecasts}{holm}."
+        yield f"Forecasts scored on these test rows so far, in this workspace: {found.forecasts}{holm}."
     yield from found.notes
 
 

@@ -121,7 +121,7 @@ def test_a_change_is_laid_beside_where_it_began(bare):
     assert "Parameters: train.offset baseline → none, evaluate.cost_bps 5.0 → 7" in text
     assert "Data: forecasts " in text
     assert "Code: nothing differs" in text
-    assert "Forecasts scored on the workspace's test rows so far: 2; p, adjusted" in text
+    assert "Forecasts scored on these test rows so far, in this workspace: 2; p, adjusted" in text
 
 
 def test_an_experiment_is_had_by_its_name(project):
@@ -130,6 +130,7 @@ def test_an_experiment_is_had_by_its_name(project):
 
     assert found["verdict"] == "no difference worth having"
     assert found["identical"]
+    assert found["forecasts"] == 1  # on its test rows, though the workspace may have others
     assert [each["what"] for each in found["parameters"]] == ["evaluate.cost_bps"]
     assert found["code"] == []
     (money,) = (row for row in found["table"] if row["key"] == "test.utility_bps")
