@@ -21,6 +21,8 @@ PRICES = ["open", "high", "low", "close"]
 
 # Or what the tests score would be entered into the ledger of whoever runs them.
 os.environ.pop("BAROMETER_CACHE", None)
+# Or each stage that a test starts would compile its modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # For test_canaries.py, which waits for a failure and no more: to shrink its example may take minutes.
 settings.register_profile(
