@@ -20,6 +20,7 @@ from tools.settings import changed
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs/metrics").glob("*.md")])
 OF_EXAMPLES = {"drawdown", "vault"}  # a question and a source that pages add, step by step
 BLOCK = re.compile(r"^```bash\n(.*?)^```", re.M | re.S)
+INLINE = re.compile(r"`(python -m [^`\n]+)`")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 DATE = re.compile(r"\d{4}-\d\d-")  # to DVC a text
 PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
@@ -71,6 +72,20 @@ ALL_COMMANDS = [
 def test_readme_is_read_in_a_few_minutes():
     """The rest has pages of its own."""
     assert len(text_of(ROOT / "README.md").splitlines()) <= 120
+
+
+EXAMPLES = sorted((ROOT / "docs/examples/comparisons").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
+def test_a_comparison_is_quoted_as_its_page_has_it(page):
+    """Its answer, in the table that links to it; and the page begins with it."""
+    heading, _, answer, *_ = text_of(page).splitlines()
+    of_page = rf"\| \[[^\]]*\]\(examples/comparisons/{page.name}\)[^|]* \| (.*) \|"
+    (quoted,) = re.findall(of_page, text_of(ROOT / "docs/comparing.md"))
+
+    assert quoted == answer
+    assert answer.startswith(heading.removeprefix("## ") + ": ")
 
 
 @pytest.mark.parametrize(
@@ -159,11 +174,11 @@ def check_settings(settings: dict[str, str]) -> None:
 
 @pytest.mark.slow
 def test_options_of_tools_are_known():
-    """Each option that a page names is in that tool's --help."""
+    """Each option that a page names, in a block or in a line, is in that tool's --help."""
     named = {
         (words[2], word.partition("=")[0])
         for page in PAGES
-        for words in commands(page)
+        for words in [*commands(page), *map(str.split, INLINE.findall(text_of(page)))]
         if words[:2] == ["python", "-m"] and words[2] in TOOLS
         for word in words[3:]
         if word.startswith("--")

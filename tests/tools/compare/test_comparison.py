@@ -150,7 +150,7 @@ def test_how_often_the_rows_were_looked_at_is_told(told, side):
     text = as_text(found, everything=False)
 
     assert (
-        "Forecasts scored on these test rows so far, in this workspace: 7; p, adjusted by Holm's first step:"
+        "Forecasts scored on these test rows so far, in this workspace: 7; p, adjusted by Holm's first step"
         in text
     )
     weak = found.model_copy(update={"p": 0.4})
