@@ -33,7 +33,8 @@ def verdict(test: Promise) -> str:
 
 def block(report: Report, told: Told) -> Iterator[str]:
     """What is told of a symbol."""
-    yield f"{told.symbol}, {price(told.close)} at {moment(told.as_of)} UTC{', STALE' if told.stale else ''}"
+    when = f"{moment(told.as_of)} UTC{', STALE' if told.stale else ''}"
+    yield f"{told.symbol} ({report.market}), {price(told.close)} at {when}"
     yield row("valid until", f"{moment(told.valid_until)} UTC")
     if told.kind == "amount":
         yield from amounts(told)

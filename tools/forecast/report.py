@@ -10,6 +10,7 @@ from stages.common.tables import file_name
 from stages.common.task import TASKS
 from stages.evaluate.params import EvaluateParams
 from stages.evaluate.question import question_of
+from stages.evaluate.subject import market_of, settings_of
 from stages.evaluate.trading import YEAR
 from tools.forecast.answer import Answer
 from tools.forecast.model import Model, Part, Promise
@@ -120,6 +121,8 @@ class Report(Part):
     """Changes with the meaning of a field."""
     task: str
     """The question: `task` of params.yaml."""
+    market: str
+    """Where the candles are from, in words: a simulated market is said to be one."""
     timeframe: str
     """Of the candles."""
     horizon_bars: int
@@ -140,6 +143,7 @@ def report(model: Model, newest: Newest, answers: dict[str, Answer], wanted: Wan
     return Report(
         schema_version=SCHEMA,
         task=model.params.task,
+        market=market_of(settings_of(model.params.model_dump())),
         timeframe=model.params.fetch.timeframe,
         horizon_bars=model.params.label.horizon,
         model_commit=model.commit,

@@ -119,12 +119,13 @@ def test_with_a_signal_direction_has_a_size(market, run):
 
 @pytest.mark.parametrize("task", ["direction", "volatility"])
 def test_the_table_fits_a_terminal(market, run, task):
-    """Of eighty columns, verdict first; a symbol's block each."""
+    """Of eighty columns, verdict first; a symbol's block each, which says where its candles are from."""
     market(task)
     lines = run().splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("NOT ENOUGH TEST TO TELL. In its test")  # of two folds of 250 hours
-    assert [line[:8] for line in lines if "/USDT, " in line] == ["BTC/USDT", "ETH/USDT"]
+    named = [line[:8] for line in lines if "/USDT (candles from files), " in line]
+    assert named == ["BTC/USDT", "ETH/USDT"]
 
 
 def test_one_line_is_one_line(market, run):

@@ -61,6 +61,7 @@ def make_report(hour: int, model: str = "m", symbols: tuple[str, ...] = ("BTC/US
     return Report(
         schema_version=1,
         task="volatility",
+        market="a simulated market",
         timeframe="1h",
         horizon_bars=14,
         model_commit=None,
