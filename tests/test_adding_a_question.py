@@ -196,7 +196,7 @@ def test_its_folds_are_the_others(asked):
 @pytest.mark.slow
 def test_the_tools_know_it(asked):
     """Nothing that a person runs around the pipeline has a list of tasks of its own."""
-    assert "- this change: Drawdown on a simulated market: " in asked.make("compare", "BASE=HEAD")
+    assert "- workspace: Drawdown on a simulated market: " in asked.make("compare", "BASE=HEAD")
     assert re.search(r"^drawdown +drawdown ", asked.make("experiments"), re.M)
     assert re.search(r"^\| drawdown \|", asked.run("python", "-m", "tools.trials"), re.M)
     plots = json.loads(asked.run("dvc", "plots", "diff", "--json"))
