@@ -165,7 +165,7 @@ def test_an_experiment_asks_the_other_question(project):
     assert f"- base ({commit}): Direction on a simulated market: " in page
     assert "- workspace: Volatility on a simulated market: " in page
     assert "task direction \N{RIGHTWARDS ARROW} volatility" in page
-    assert re.search(r"points of skill over base \[", page)
+    assert re.search(r"points of skill over base, which asks another question \[", page)
     assert re.search(r"^skill over the benchmark +\S", page, re.M)
 
     trials = project.run("python", "-m", "tools.trials")

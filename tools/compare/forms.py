@@ -56,7 +56,8 @@ def sentence(found: Comparison) -> str:
     assert found.p is not None
     gain, lo, hi = found.gain, found.lo, found.hi
     if found.unit == "points of skill":
-        figure = f"{b} has {gain:+z.2f} points of skill over {a}"
+        other = "" if found.a.task == found.b.task else ", which asks another question"
+        figure = f"{b} has {gain:+z.2f} points of skill over {a}{other}"
     elif gain >= 0:
         figure = f"{b} saves {gain:.2f} % of {a}'s loss"
     else:
@@ -148,7 +149,7 @@ def footnotes(found: Comparison) -> Iterator[str]:
     if found.why:
         yield "No figure has an interval: each is of its run's own test."
     else:
-        yield "With an interval: of the common rows; without: of each run's own test. ~: nil is in it."
+        yield "With an interval: of the common rows; without: of each run's own test. ~: zero is in it."
 
 
 def aligned(found: Comparison, rows: Sequence[Row], *, keys: bool = False) -> Iterator[str]:
