@@ -1,5 +1,6 @@
 """One map over what splits: symbols, folds, seeds."""
 
+import os
 import signal
 import sys
 import warnings
@@ -21,6 +22,8 @@ Result = TypeVar("Result")
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 # Said where Ctrl-C comes before the first result is asked for; `errors.run` tells that all is stopped.
 warnings.filterwarnings("ignore", ".*tasks which were still being processed", UserWarning)
+# Said by the process that tidies up after this one, where Ctrl-C came while this one was doing so.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 
 def parallel_map(

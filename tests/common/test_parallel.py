@@ -20,6 +20,19 @@ from stages.common.parallel import parallel_map
 run(lambda: parallel_map(time.sleep, [60] * 6, "wait"))
 """
 
+LEAVE = """
+from stages.common.errors import run
+from stages.common.parallel import parallel_map
+from joblib.externals.loky.backend import resource_tracker
+
+def stopped_while_tidying_up():
+    parallel_map(str, [1, 2], "leave")
+    resource_tracker.register("/removed-already", "semlock")
+    raise KeyboardInterrupt
+
+run(stopped_while_tidying_up)
+"""
+
 
 def end_elsewhere(test_process: int) -> None:
     """End the process, as the system does when memory runs out, unless it is the test's own."""
@@ -58,3 +71,10 @@ def test_ctrl_c_is_one_line_of_all_processes(seconds):
 
     assert said == "error: stopped.\n"
     assert process.returncode == 1
+
+
+def test_what_ctrl_c_leaves_behind_is_tidied_up_without_a_word():
+    """It may end a process that has removed a lock, and hasn't said so to the process that tidies up."""
+    process = subprocess.run([sys.executable, "-c", LEAVE], check=False, capture_output=True, text=True)
+
+    assert process.stderr == "error: stopped.\n"
