@@ -16,7 +16,7 @@ INSTALLED := .venv/installed
 # DVC unpickles what lies in its site cache, which by default every user of the machine may write to.
 READY := .venv/site-cache
 
-.PHONY: help repro test test-slow verify golden lint check back compare compare-base comment post-comment experiments forecast controls original volatility-best plots-page lock
+.PHONY: help repro test test-slow verify golden lint check back compare compare-base comment post-comment experiments forecast controls scheduler worker bench original volatility-best plots-page lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,15 @@ forecast: $(READY)  ## the forecast at the newest closed candle, by the model in
 controls: $(READY)  ## markets of which the truth is known: is noise called noise? Takes two to three hours; resumable
 	$(IN_VENV) python -m tools.controls
 
+bench: $(READY)  ## how fast, and in how much memory, beside references; ARGS="growth" measures one part
+	@$(IN_VENV) python -m tools.bench $(ARGS)
+
+scheduler: $(READY)  ## of a Dask cluster, on this machine alone; ARGS="--host 10.0.0.1" lets others in
+	@$(IN_VENV) python -m tools.cluster scheduler $(ARGS)
+
+worker: $(READY)  ## a process a core, for the scheduler at DASK_SCHEDULER_ADDRESS
+	@$(IN_VENV) python -m tools.cluster worker $(ARGS)
+
 # ORIGINAL is the run that this project grew out of; VOLATILITY asks the other question of its candles, as
 # the pipeline would by default.
 CANDLES := -S fetch.source=$(SOURCE) -S fetch.start=2025-01-20T16:00 -S fetch.end=2025-08-17 \
@@ -109,5 +118,5 @@ plots-page: $(READY)  ## write the page on which `dvc plots` draws, .dvc/plots/p
 	@$(IN_VENV) python -m tools.plots_page
 
 lock: $(READY)  ## resolve pyproject.toml into requirements.txt, for every platform
-	$(IN_VENV) uv pip compile pyproject.toml --group dev --extra s3 --extra ssh --universal \
+	$(IN_VENV) uv pip compile pyproject.toml --group dev --extra s3 --extra ssh --extra cluster --universal \
 	  --generate-hashes --no-annotate --custom-compile-command "make lock" -o requirements.txt

@@ -24,7 +24,10 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages
 SOURCES = get_args(FetchParams.model_fields["source"].annotation)
 # They read settings, which are in dvc.lock, or say where to keep, write or print what no hash counts.
 CHANGE_NO_OUTPUT = {
-    *(ROOT / f"stages/common/{name}.py" for name in ("cache", "environment", "params", "settings")),
+    *(
+        ROOT / f"stages/common/{name}.py"
+        for name in ("cache", "cluster", "environment", "params", "settings")
+    ),
     *(ROOT / f"stages/{name}.py" for name in ("params", "runner", "evaluate/ledger", "train/quiet")),
 }
 # Those in which settings arrive whole; below, a function is given what it needs.

@@ -163,7 +163,7 @@ def main() -> None:
     releases = releases_of(params.featurize.events)
 
     def make_table(candles: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
-        return featurize({"candles": candles}, known, params)["candles"]
+        return featurize(candles, known, params)
 
     for symbol, candles in read_tables("data/candles").items():
         rng, features = np.random.default_rng(given.seed), make_table(candles, releases)

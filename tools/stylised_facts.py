@@ -184,7 +184,7 @@ def volatility_gains(candles: pd.DataFrame) -> dict[str, float]:
     that all forecast; how folds are cut doesn't matter.
     """
     params = check_params(changed(read_params(DEFAULTS), {"task": "volatility", "split.scheme": "holdout"}))
-    labels = label({SYMBOL: candles}, params).labels[SYMBOL]
+    labels, _ = label(SYMBOL, candles, params)
     rows = rows_of(candles, labels, None, params)
     forecasts = [
         benchmark(rows, params.baseline),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.common.errors import InputError
-from stages.common.outputs import beside, fresh_folder
+from stages.common.outputs import beside
 
 TIME = pa.timestamp("ms", tz="UTC")
 CHECKSUM = b"barometer.sha256"  # its name in a file's metadata
@@ -74,23 +74,30 @@ def checksum(table: pd.DataFrame) -> str:
 
 
 def read_tables(folder: str, symbols: Collection[str] | None = None) -> Tables:
-    """Each symbol's table, by its name as its file has it.
+    """Each symbol's table, by its name as its file has it; raises as `names_in` and `read_table`."""
+    return tables_of(folder, names_in(folder, symbols))
 
-    `symbols`: those that must be there, and no others. Raises InputError if they aren't, if there are none,
-    or where `read_table` does.
+
+def tables_of(folder: str, symbols: Collection[str]) -> Tables:
+    """The tables of some symbols, by name; raises InputError as `read_table`."""
+    return {symbol: read_table(file_in(folder, symbol)) for symbol in symbols}
+
+
+def names_in(folder: str, symbols: Collection[str] | None = None) -> list[str]:
+    """The symbols that a folder has a table of, as their files are named, in the order of the names.
+
+    `symbols`: those that must be there, and no others. Raises InputError if they aren't, or there are none.
     """
-    tables = {path.stem: path for path in Path(folder).glob("*.parquet")}
-    found = sorted(tables)  # paths would have another order: on Windows they know no case
+    # Paths would have another order: on Windows they know no case.
+    found = sorted(path.stem for path in Path(folder).glob("*.parquet"))
     if not found or (symbols is not None and found != sorted(symbols)):
         which = f" ({', '.join(sorted(symbols))})" if symbols is not None else ""
         raise InputError(
             f"{folder} must hold a table a symbol{which}; received {', '.join(found) or 'none'}. {MEND}"
         )
-    return {name: read_table(tables[name]) for name in found}
+    return found
 
 
-def write_tables(path: str, tables: Tables) -> None:
-    """Write a folder with a table a symbol, in the place of the old one."""
-    with fresh_folder(path) as folder:
-        for symbol, table in tables.items():
-            write_table(folder / f"{symbol}.parquet", table)
+def file_in(folder: str | Path, symbol: str) -> Path:
+    """The file of a symbol's table."""
+    return Path(folder, f"{symbol}.parquet")

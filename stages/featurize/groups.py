@@ -6,6 +6,7 @@ windows in bars. Those of OF_CALENDAR are also told how long a bar is, and the r
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,10 +77,12 @@ def group_columns(
     releases: pd.DataFrame | None,
     bar: pd.Timedelta,
     params: FeaturizeParams,
+    *,
+    number: type[np.floating[Any]] = np.float32,
 ) -> pd.DataFrame:
     """close_time and the groups' columns of each candle; NaN where a column looks back beyond its stretch.
 
-    As float32, a group at a time, each column an array of its own: the table is never there twice.
+    As `number`, a group at a time, each column an array of its own: the table is never there twice.
     `stretch`: number of each candle's stretch; rising.
     """
     start = np.searchsorted(stretch, stretch)
@@ -96,5 +99,5 @@ def group_columns(
     for name, columns in (GROUPS | of_calendar).items():
         if name in params.groups:
             group = columns(relative, start, params.windows)
-            table |= {str(column): values.astype(np.float32) for column, values in group.items()}
+            table |= {str(column): values.astype(number) for column, values in group.items()}
     return pd.DataFrame(table, copy=False)

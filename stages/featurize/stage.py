@@ -1,23 +1,13 @@
 """Candles into scale-free columns, of which row t knows nothing later than candle t's close."""
 
-from functools import partial
-
 import pandas as pd
 
 from stages.common.bars import bar_length
-from stages.common.parallel import parallel_map
-from stages.common.tables import Tables
 from stages.featurize.groups import make_features
 from stages.params import Params
 
 
-def featurize(candles: Tables, releases: pd.DataFrame | None, params: Params) -> Tables:
-    """Each symbol's features, as `make_features` has them; a process a symbol."""
-    make = partial(
-        make_features,
-        releases=releases,
-        bar=bar_length(params.fetch.timeframe),
-        bridge_bars=params.split.bridge_bars,
-        params=params.featurize,
-    )
-    return dict(zip(candles, parallel_map(make, list(candles.values()), "featurize"), strict=True))
+def featurize(candles: pd.DataFrame, releases: pd.DataFrame | None, params: Params) -> pd.DataFrame:
+    """A symbol's features, as `make_features` has them."""
+    bar, bridge_bars = bar_length(params.fetch.timeframe), params.split.bridge_bars
+    return make_features(candles, releases, bar, bridge_bars, params.featurize)

@@ -3,7 +3,7 @@
 import json
 
 from stages.common.outputs import fresh_folder, write_text
-from stages.common.tables import file_name, write_table
+from stages.common.tables import file_in, file_name, write_table
 from stages.fetch.receipt import in_one_line
 from stages.fetch.stage import fetch
 from stages.params import Params
@@ -15,7 +15,7 @@ def main(params: Params) -> None:
     fetched = fetch(params.fetch)
     with fresh_folder("data/candles") as folder:
         for symbol, candles in fetched.candles.items():
-            write_table(folder / f"{file_name(symbol)}.parquet", candles)
+            write_table(file_in(folder, file_name(symbol)), candles)
         text = json.dumps(fetched.receipt, indent=2, sort_keys=True, ensure_ascii=False)
         write_text(folder / "receipt.json", text + "\n")
     for symbol, facts in fetched.receipt["symbols"].items():

@@ -1,28 +1,39 @@
 """What came after each candle, how much that counts, and where the folds are cut."""
 
-from functools import partial
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
 from stages.common.bars import bar_length
 from stages.common.errors import InputError
-from stages.common.parallel import parallel_map
 from stages.common.tables import Tables
 from stages.label.folds import cut_folds
 from stages.label.rows import LOST, in_words, label_candles, yet_to_come
 from stages.params import Params
 
 
-class Labelled(NamedTuple):
-    """Each symbol's `labels`, as `label_candles` has them; `folds`, as `cut_folds` does.
+class Told(NamedTuple):
+    """Of a symbol: its rows' close_time; mean, least and greatest y; candles without a label, by reason."""
 
-    `lost`: the number of candles without a label, by `LOST` reason.
+    times: pd.DatetimeIndex
+    mean: float
+    least: float
+    greatest: float
+    lost: dict[str, int]
+
+
+class Together(NamedTuple):
+    """Of all symbols: the distinct close_times, in order; how many rows; mean y; candles without a label.
+
+    `constant`: the y of each symbol that has no other.
     """
 
-    labels: Tables
-    folds: pd.DataFrame
+    times: pd.DatetimeIndex
+    n_rows: int
+    mean: float
     lost: dict[str, int]
+    constant: dict[str, float]
 
 
 def newest_labels(candles: Tables, params: Params) -> Tables:
@@ -43,27 +54,41 @@ def newest_labels(candles: Tables, params: Params) -> Tables:
     return tables
 
 
-def label(candles: Tables, params: Params) -> Labelled:
-    """The labels of params.task; a process a symbol.
+def label(symbol: str, candles: pd.DataFrame, params: Params) -> tuple[pd.DataFrame, Told]:
+    """A symbol's labels of params.task, as `label_candles` has them, and what is told of them.
 
-    Raises InputError where a symbol has no rows, or all of them too few for the folds.
+    Raises InputError where it has no rows.
     """
     bar, split, horizon = bar_length(params.fetch.timeframe), params.split, params.label.horizon
-    work = partial(label_candles, task=params.task, bar=bar, params=params.label, split=split)
-    found = dict(zip(candles, parallel_map(work, list(candles.values()), "label"), strict=True))
-    for symbol, (table, counts) in found.items():
-        if table.empty:
-            raise InputError(
-                f"split.warmup_bars and label.horizon must leave each symbol rows; received "
-                f"{split.warmup_bars} and {horizon}, while of {symbol}'s {len(candles[symbol]):,} "
-                f"candles {in_words(counts)}."
-            )
-    labels = {symbol: table for symbol, (table, _) in found.items()}
-    lost = {reason: sum(counts[reason] for _, counts in found.values()) for reason in LOST}
-    times = pd.concat([table["close_time"] for table in labels.values()])
+    table, lost = label_candles(candles, params.task, bar, params.label, split)
+    if table.empty:
+        raise InputError(
+            f"split.warmup_bars and label.horizon must leave each symbol rows; received "
+            f"{split.warmup_bars} and {horizon}, while of {symbol}'s {len(candles):,} "
+            f"candles {in_words(lost)}."
+        )
+    y = table["y"]
+    return table, Told(pd.DatetimeIndex(table["close_time"]), y.mean(), y.min(), y.max(), lost)
+
+
+def together(told: Iterable[tuple[str, Told]]) -> Together:
+    """What is told of each symbol, by name, as one; none is held for longer than it takes."""
+    times, n_rows, total = pd.DatetimeIndex([], dtype="datetime64[ms, UTC]"), 0, 0.0
+    lost, constant = dict.fromkeys(LOST, 0), dict[str, float]()
+    for symbol, of_symbol in told:
+        times = times.union(of_symbol.times)
+        n_rows, total = n_rows + len(of_symbol.times), total + of_symbol.mean * len(of_symbol.times)
+        lost = {reason: count + of_symbol.lost[reason] for reason, count in lost.items()}
+        if of_symbol.least == of_symbol.greatest:
+            constant[symbol] = of_symbol.least
+    return Together(times, n_rows, total / n_rows, lost, constant)
+
+
+def folds_of(labelled: Together, params: Params) -> pd.DataFrame:
+    """The folds, as `cut_folds` has them. Raises InputError where there are too few rows for them."""
+    bar = bar_length(params.fetch.timeframe)
     try:
-        folds = cut_folds(pd.DatetimeIndex(times.drop_duplicates().sort_values()), split, horizon, bar)
+        return cut_folds(labelled.times, params.split, params.label.horizon, bar)
     except InputError as error:
-        n_candles = sum(map(len, candles.values()))
-        raise InputError(f"{error} Of {n_candles:,} candles {in_words(lost)}.") from None
-    return Labelled(labels, folds, lost)
+        n_candles = labelled.n_rows + sum(labelled.lost.values())
+        raise InputError(f"{error} Of {n_candles:,} candles {in_words(labelled.lost)}.") from None

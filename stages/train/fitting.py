@@ -44,11 +44,11 @@ def fit_folds(
     """A fold's name, its networks in the order of `train.seeds`, its trees: as soon as they are there."""
     # The longest first: started last, it would run on alone.
     longest_first = sorted(folds.values(), key=lambda fold: len(fold.of("train")), reverse=True)
-    jobs: list[Callable[[], Fitted | Trees]] = []
+    jobs: list[Callable[..., Fitted | Trees]] = []
     for fold in longest_first:
-        jobs += [partial(fit, fold, seed, table, task, params) for seed in params.seeds]
-        jobs += [partial(fit_trees, fold, table, task, params.trees)] if params.trees else []
-    results = parallel_results(call, jobs, "train")
+        jobs += [partial(fit, fold, seed) for seed in params.seeds]
+        jobs += [partial(fit_trees, fold)] if params.trees else []
+    results = parallel_results(call, jobs, "train", shared=[table, task, params])
     for fold in longest_first:
         networks = [cast("Fitted", next(results)) for _ in params.seeds]
         yield fold.name, networks, cast("Trees", next(results)) if params.trees else None

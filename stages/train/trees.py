@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from stages.common.arrays import Floats
 from stages.common.task import Task
+from stages.train.params import TrainParams
 from stages.train.rows import Fold
 
 # Amounts': chosen on BTC, ETH and SOL in USDT before 2024 (docs/experiments.md); classes': as in baseline.
@@ -31,8 +32,8 @@ class Trees(NamedTuple):
     nodes: pd.DataFrame
 
 
-def fit_trees(fold: Fold, table: NDArray[np.float32], task: Task, n_trees: int) -> Trees:
-    """Fit to the train rows, by what is known as each window ends.
+def fit_trees(fold: Fold, table: NDArray[np.float32], task: Task, params: TrainParams) -> Trees:
+    """Fit `train.trees` of them to the train rows, by what is known as each window ends.
 
     `table`: features, (n_rows, n_features).
     """
@@ -41,7 +42,7 @@ def fit_trees(fold: Fold, table: NDArray[np.float32], task: Task, n_trees: int) 
     settings, target = OF_AMOUNTS, y / np.exp(score)
     if task.classes:
         settings, (target, weight) = OF_CLASSES, working_response(y, score + fold.shift, weight)
-    model = HistGradientBoostingRegressor(max_iter=n_trees, **COMMON, **settings)
+    model = HistGradientBoostingRegressor(max_iter=params.trees, **COMMON, **settings)
     with threadpool_limits(limits=1, user_api="openmp"):
         model.fit(table[train["end"].to_numpy()], target, sample_weight=weight)
     nodes = nodes_of(model)

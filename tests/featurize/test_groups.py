@@ -70,7 +70,7 @@ def test_not_even_a_last_bit_knows_the_future(candles, params, known):
     """Nor is it float32 alone that hides it: before they are rounded, columns are equal to the bit too."""
     candles = candles.iloc[:300]
     whole, cut = (
-        group_columns(table, np.zeros(len(table), np.int64), RELEASES, HOUR, params)
+        group_columns(table, np.zeros(len(table), np.int64), RELEASES, HOUR, params, number=np.float64)
         for table in (candles, candles.iloc[:known])
     )
     assert_frame_equal(cut, whole.iloc[:known], check_exact=True)
@@ -113,7 +113,8 @@ def test_features_are_scale_free(candles, params, price, volume):
 
     one_stretch = np.zeros(len(candles), np.int64)
     expected, actual = (
-        group_columns(table, one_stretch, RELEASES, HOUR, params) for table in (candles, scaled)
+        group_columns(table, one_stretch, RELEASES, HOUR, params, number=np.float64)
+        for table in (candles, scaled)
     )
     assert_frame_equal(actual, expected, rtol=0, atol=1e-9)
 

@@ -224,11 +224,8 @@ def test_the_command_names_each_column_that_looks_ahead(market, monkeypatch, cap
     """A line a symbol and column, with when and what, and exit status 1 by way of the error."""
 
     def leaky(candles, releases, params):
-        tables = featurize(candles, releases, params)
-        return {
-            name: table.assign(leaky=table["return_1"].shift(-1, fill_value=0.0))
-            for name, table in tables.items()
-        }
+        table = featurize(candles, releases, params)
+        return table.assign(leaky=table["return_1"].shift(-1, fill_value=0.0))
 
     monkeypatch.setattr(lookahead, "featurize", leaky)
 

@@ -128,7 +128,7 @@ def test_with_trees_three_voices_are_averaged(monkeypatch):
     folds = {name: make_fold(name, read_table("data/folds.parquet"), rows, task, settings) for name in "1"}
     fold = folds["1"]
     network = fit(fold, 1, table, task, settings).correction
-    expected = predictions(fold, (network + fit_trees(fold, table, task, 40).correction) / 3)
+    expected = predictions(fold, (network + fit_trees(fold, table, task, settings).correction) / 3)
     assert_frame_equal(
         read_table("data/predictions.parquet"), expected, check_exact=True, check_dtype=False
     )
@@ -143,7 +143,7 @@ def test_with_trees_three_voices_are_averaged(monkeypatch):
     again = trees.corrections(
         read_table("models/networks/live/trees.parquet"), table[live.rows["end"].to_numpy()]
     )
-    np.testing.assert_array_equal(again, fit_trees(live, table, task, 40).correction)
+    np.testing.assert_array_equal(again, fit_trees(live, table, task, settings).correction)
 
 
 def test_where_nothing_is_saved_the_baseline_stays(capsys):

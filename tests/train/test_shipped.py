@@ -91,7 +91,7 @@ def test_trees_are_shipped_too(fitted, monkeypatch):
     """Networks and trees built again correct as they did together."""
     monkeypatch.setitem(COMMON, "min_samples_leaf", 20)
     job, one = fitted
-    beside = fit_trees(job.fold, job.table, job.task, 5)
+    beside = fit_trees(job.fold, job.table, job.task, tiny_params(trees=5))
     expected = of_fits([one], beside, job.params)
 
     shipped = Shipped(spec_of(job, one), [one.weights], beside.nodes)

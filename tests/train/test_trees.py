@@ -6,14 +6,14 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from stages.train import trees
 from stages.train.trees import Trees, corrections, fit_trees, nodes_of
-from tests.train.conftest import Job
+from tests.train.conftest import Job, tiny_params
 
 TASK_NAMES = ["direction", "volatility"]
 
 
 def trees_of(job: Job, n_trees: int = 60) -> Trees:
     """What is fitted to a job's fold, of leaves that a tiny market can fill."""
-    return fit_trees(job.fold, job.table, job.task, n_trees)
+    return fit_trees(job.fold, job.table, job.task, tiny_params(trees=n_trees))
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from stages.featurize.stage import featurize
 from stages.fetch.clean import PRICES
 from stages.fetch.params import SimulatedParams
 from stages.fetch.simulated.candles import simulate
-from stages.label.stage import label
+from stages.label.stage import folds_of, label, together
 from stages.params import Params
 
 Values = dict[str, Any]
@@ -101,7 +101,7 @@ def make_studies(market: Market, seed: int, tasks: list[str], params: Params) ->
     """A study a task, of the same candles and features."""
     n_late = params.split.folds * params.split.test_bars // 2 + params.label.horizon
     candles = make_candles(market, seed, n_late)
-    features = featurize({SYMBOL: candles}, None, params)
+    features = {SYMBOL: featurize(candles, None, params)}
     return {
         task: make_study(market, params.model_copy(update={"task": task}), candles, features)
         for task in tasks
@@ -110,8 +110,9 @@ def make_studies(market: Market, seed: int, tasks: list[str], params: Params) ->
 
 def make_study(market: Market, params: Params, candles: pd.DataFrame, features: Tables) -> Study:
     """What label and baseline make of the candles."""
-    labels, folds, _ = label({SYMBOL: candles}, params)
+    table, told = label(SYMBOL, candles, params)
+    labels, folds = {SYMBOL: table}, folds_of(together([(SYMBOL, told)]), params)
     baselines = baseline({SYMBOL: candles}, labels, None, params, skip=SLOW)
-    rows = rows_of(candles, labels[SYMBOL], None, params)
+    rows = rows_of(candles, table, None, params)
     folds = folds[folds["fold"] != "live"]
     return Study(market, params, candles, features, labels, folds, rows, baselines)

@@ -10,6 +10,7 @@ from joblib import parallel_config
 
 from stages.baseline.stage import every_candle
 from stages.common.errors import InputError
+from stages.common.parallel import parallel_map
 from stages.common.tables import Tables
 from stages.common.task import TASKS
 from stages.evaluate.conformal import bounds_of
@@ -71,7 +72,8 @@ def answer(
     since = newest.min() + bar if fold == LIVE and len(newest) else end
     # Of one symbol, processes would cost more than they save.
     with parallel_config("sequential") if len(candles) == 1 else nullcontext():
-        features = featurize(candles, releases, params)
+        tables = parallel_map(featurize, list(candles.values()), "featurize", shared=[releases, params])
+        features = dict(zip(candles, tables, strict=True))
         labels = newest_labels(candles, params)
         known = {symbol: table[table["label_end"].notna()] for symbol, table in labels.items()}
         forecasts = every_candle(candles, known, releases, params, skip=unneeded(model))

@@ -3,7 +3,7 @@ import pytest
 from stages.common.task import TASKS
 from stages.params import check_params
 from tests.settings import shipped
-from tools.bench_baseline import MARKET, REFERENCE, TOGETHER, table, time_task
+from tools.bench.baselines import MARKET, REFERENCE, TOGETHER, table, time_task
 from tools.controls.market import simulated
 
 

@@ -6,17 +6,16 @@ baseline that is refit by brute force.
 """
 
 from functools import partial
+from pathlib import Path
 from timeit import timeit
 
 import pandas as pd
 
 from stages.baseline.stage import baseline, forecasters, rows_of
-from stages.common.errors import run
 from stages.common.task import TASKS
 from stages.label.rows import label_candles
 from stages.params import Params, check_params, read_params
 from tools import markdown
-from tools.commands import without_options
 from tools.controls.market import BAR, HOURLY, SYMBOL, Market, simulated
 from tools.settings import changed
 
@@ -49,13 +48,9 @@ def table(times: dict[str, dict[str, float]]) -> str:
     return markdown.table(["task", "baseline", "seconds", f"times {name}"], rows, n_left=2)
 
 
-def main() -> None:
-    """Print the table."""
+def main(_scratch: Path) -> str:
+    """The table."""
     params = check_params(changed(read_params(), {"fetch.timeframe": HOURLY}))
     candles = simulated(MARKET, seed=1)
     times = {task: time_task(candles, params.model_copy(update={"task": task})) for task in TASKS}
-    print(table(times))
-
-
-if __name__ == "__main__":
-    run(without_options(main, __doc__))
+    return table(times)

@@ -1,4 +1,4 @@
-"""How fast candles come from an exchange that takes 200 ms to answer: `python -m tools.bench_fetch`.
+"""How fast candles come from an exchange that takes 200 ms to answer.
 
 The exchange is a process on this machine; the rate limit is the one that ccxt states for Binance's candles.
 Beside fetch stands the plain loop that asks for page after page, in the same run: times depend on the
@@ -7,7 +7,6 @@ machine, their ratio hardly does.
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from multiprocessing import get_context
@@ -21,12 +20,10 @@ import numpy as np
 import pandas as pd
 
 from stages.common.cache import VARIABLE
-from stages.common.errors import run
 from stages.fetch import stage
 from stages.fetch.exchange.connection import load_markets, open_exchange
 from stages.fetch.params import FetchParams
 from stages.params import read_params
-from tools.commands import without_options
 from tools.exchange_server import Answer, ExchangeServer, Query, running
 
 SYMBOLS = ["BTC/USDT", "ETH/USDT"]
@@ -113,23 +110,22 @@ def stated_limit() -> float:
     return 1 / taken[0]
 
 
-def main() -> None:
-    """Print what came out."""
-    with tempfile.TemporaryDirectory() as folder, slow_exchange(Path(folder)) as server:
+def main(scratch: Path) -> str:
+    """What came out, a line a figure."""
+    with slow_exchange(scratch) as server:
         limit = stated_limit()
         sequential = plain_loop(json.loads(Path(os.environ["CCXT_CONFIG"]).read_text(encoding="utf-8")))
-        os.environ[VARIABLE] = folder
+        os.environ[VARIABLE] = str(scratch)
         begin = perf_counter()
         together = fetch()
         server.send("done")
         came = [time for time in server.recv() if time >= begin]
-    print(f"ccxt states {limit:.0f} requests a second; each is answered after {SECONDS_TO_ANSWER} s")
-    print(f"plain loop: {sequential:,.0f} candles/s")
-    print(f"fetch: {together:,.0f} candles/s, {together / sequential:.1f} times as many")
     rate = (len(came) - 1) / (max(came) - min(came))
-    print(f"fetch: {len(came)} requests, {rate:.1f} a second, {rate / limit:.0%} of the limit")
-    print(f"fetch: most requests in a second: {most_in_a_second(came)}")
-
-
-if __name__ == "__main__":
-    run(without_options(main, __doc__))
+    lines = [
+        f"ccxt states {limit:.0f} requests a second; each is answered after {SECONDS_TO_ANSWER} s",
+        f"plain loop: {sequential:,.0f} candles/s",
+        f"fetch: {together:,.0f} candles/s, {together / sequential:.1f} times as many",
+        f"fetch: {len(came)} requests, {rate:.1f} a second, {rate / limit:.0%} of the limit",
+        f"fetch: most requests in a second: {most_in_a_second(came)}",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
