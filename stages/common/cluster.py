@@ -54,7 +54,7 @@ def unanswered(error: Exception) -> InputError:
     """What to say where no scheduler answers."""
     return InputError(
         f"{VARIABLE} must be that of a scheduler which answers, as tcp://10.0.0.1:8786; "
-        f"received {shown(os.environ.get(VARIABLE, ''))}: {printable(str(error))}."
+        f"received {shown(os.environ.get(VARIABLE, ''))}: {printable(str(error).rstrip('.: '))}."
     )
 
 
@@ -92,16 +92,23 @@ def connected() -> Any:
     """A client of the scheduler. Raises InputError where there is none."""
     place_of_scheduler()
     try:
-        from distributed import Client  # noqa: PLC0415  (it takes a second, and few have a cluster)
+        from distributed import Client, Security  # noqa: PLC0415  (it takes a second, and few have a cluster)
     except ImportError:
         raise InputError(
             f"{VARIABLE} must be unset, or the extra `cluster` be installed; received none."
         ) from None
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what can be mended is said here
+    address = os.environ[VARIABLE]
     try:
-        return Client(os.environ[VARIABLE], timeout=SECONDS, set_as_default=False)
-    except OSError as error:
+        # Of these two a client would say more than a line, and at its end wait for long.
+        security = Security()
+        if address.startswith("tls:") and security.get_connection_args("client")["ssl_context"] is None:
+            raise ValueError("no certificate of this side (docs/scaling.md)")
+        if security.require_encryption and not address.startswith("tls:"):
+            raise ValueError("Dask's configuration requires encryption")
+        return Client(address, timeout=SECONDS, set_as_default=False)
+    except (OSError, RuntimeError, ValueError) as error:
         raise unanswered(error) from None
 
 

@@ -51,22 +51,19 @@ class Network:
     """A network on rows of a feature table, as a correction beside an offset.
 
     What TensorFlow traces of it takes longer than a fit of a small one, so all fits of a process that ask
-    for the same layers have one: table, normalisation and weights are variables, which `begin` sets.
+    for the same layers have one: normalisation and weights are variables, which `begin` sets. Of the table
+    it holds the windows of a batch, no more: it may be a file that doesn't fit into memory.
     """
 
     def __init__(self, layers: Layers, n_features: int, loss: Callable[[Any, Any, Any], Any]) -> None:
         """Not yet begun; `loss` of `Task`."""
         self.layers = layers
-        self.table = tf.Variable(
-            np.zeros((layers.window, n_features), np.float32), shape=(None, n_features)
-        )
+        self.table = np.zeros((layers.window, n_features), np.float32)
         self.mean, self.spread = (tf.Variable(np.zeros(n_features, np.float32)) for _ in range(2))
         self.network = build(layers, self.mean, self.spread)
-        ends, offset = keras.Input((), dtype="int32"), keras.Input((1,))
-        rows = keras.ops.expand_dims(ends, 1) + np.arange(1 - layers.window, 1, dtype=np.int32)
-        self.corrector = keras.Model(ends, self.network(keras.ops.take(self.table, rows, axis=0)))
-        score = keras.layers.Add()([offset, self.corrector.output])
-        self.model = keras.Model([ends, offset], score)
+        offset = keras.Input((1,))
+        score = keras.layers.Add()([offset, self.network.output])
+        self.model = keras.Model([self.network.input, offset], score)
         optimizer = keras.optimizers.Adam(layers.learning_rate)
         self.model.compile(optimizer=optimizer, loss=partial(loss, keras.ops))
         optimizer.build(self.model.trainable_variables)
@@ -91,7 +88,7 @@ class Network:
         `variance`, (n_features,). The correction starts at nil.
         """
         make_repeatable(seed)
-        self.table.assign(table)
+        self.table = table
         self.mean.assign(mean.astype(np.float32))
         self.spread.assign(np.sqrt(variance.astype(np.float32)))
         fresh = build(self.layers, self.mean, self.spread)
@@ -106,15 +103,19 @@ class Network:
         for of_batch in batches(len(ends), self.layers.batch):
             columns = [column[of_batch, None].astype(np.float32) for column in (offset, y)]
             self.model.train_on_batch(
-                [ends[of_batch].astype(np.int32), columns[0]],
+                [self.windows(ends[of_batch]), columns[0]],
                 columns[1],
                 sample_weight=weight[of_batch].astype(np.float32),
             )
 
+    def windows(self, ends: Ints) -> NDArray[np.float32]:
+        """The windows of the table that these rows end; shape (n, window, n_features)."""
+        return self.table[ends[:, None] + np.arange(1 - self.layers.window, 1)]
+
     def corrections(self, ends: Ints) -> Floats:
         """Corrections of the windows that these rows end, without dropout; shape (n,)."""
         found = [
-            self.corrector.predict_on_batch(ends[of_batch].astype(np.int32))[:, 0]
+            self.network.predict_on_batch(self.windows(ends[of_batch]))[:, 0]
             for of_batch in batches(len(ends), MOST_ROWS)
         ]
         return np.concatenate([*found, np.zeros(0)]).astype(np.float64)

@@ -179,12 +179,16 @@ def operations_of_training(params: TrainParams, task: Task) -> set[str]:
     network = networks.network_of(params, 3, task.keras_loss)
     network.begin(1, make_table(), MEAN, VARIANCE)
     model = network.model
-    rows, offsets, y = np.array([3, 30], np.int32), np.zeros((2, 1), np.float32), np.full((2, 1), 0.5)
+    windows, offsets, y = (
+        network.windows(np.array([3, 30])),
+        np.zeros((2, 1), np.float32),
+        np.full((2, 1), 0.5),
+    )
 
     @tf.function  # type: ignore[untyped-decorator]  # TensorFlow has no types
     def step() -> None:
         with tf.GradientTape() as tape:
-            loss = model.compute_loss(y=tf.constant(y, tf.float32), y_pred=model([rows, offsets]))
+            loss = model.compute_loss(y=tf.constant(y, tf.float32), y_pred=model([windows, offsets]))
         gradients = tape.gradient(loss, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
 
