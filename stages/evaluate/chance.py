@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import average_precision_score
 
 from stages.common.arrays import Bools, Floats
 from stages.common.task import log_loss
@@ -134,13 +133,25 @@ def block(test: pd.DataFrame, _bars_a_year: float) -> dict[str, float]:
         "f1": ratio(2 * tp, 2 * tp + fp + fn),
         "mcc": ratio(tp * tn - fp * fn, ((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)) ** 0.5),
         "roc_auc": auc(p, came),
-        "pr_auc": float(average_precision_score(came, p)) if came.any() else 0.0,
+        "pr_auc": average_precision(p, came),
         "brier": float(np.mean((p - came) ** 2)),
         "tp": tp,
         "fp": fp,
         "fn": fn,
         "tn": tn,
     }
+
+
+def average_precision(score: Floats, came: Bools) -> float:
+    """Precision at each score as a threshold, averaged by what recall gains there; 0 where nothing came.
+
+    Source: Manning, Raghavan and Schütze (2008), Introduction to Information Retrieval, section 8.4.
+    """
+    falling = np.argsort(-score, kind="stable")
+    last_of_a_score = np.flatnonzero(np.append(np.diff(score[falling]) != 0, True))
+    hits = np.cumsum(came[falling])[last_of_a_score]
+    precision, gained = hits / (last_of_a_score + 1), np.diff(hits, prepend=0)
+    return float(precision @ gained / hits[-1]) if came.any() else 0.0
 
 
 def ratio(part: float, whole: float) -> float:

@@ -61,6 +61,16 @@ def as_svg(figure: Figure) -> str:
     return re.sub(r' (d|x|y)="[^"]*"', lambda found: TAIL.sub(r"\1", found[0]), written.getvalue())
 
 
+def canvas(width: float, height: float, *, left: float = 0.8, bottom: float = 0.45) -> Figure:
+    """A figure in inches, with room left and below for what stands beside the axes.
+
+    Matplotlib can find out how much room that takes, but draws all of it twice to do so.
+    """
+    figure = Figure(figsize=(width, height))
+    figure.subplots_adjust(left / width, bottom / height, 1 - 0.4 / width, 1 - 0.35 / height)
+    return figure
+
+
 def tidy(axes: Axes, title: str, x: str, y: str) -> None:
     """Title and units; no frame where nothing is read."""
     axes.set_title(title, loc="left", fontsize=11, color=BLACK)
@@ -94,7 +104,8 @@ def training(table: pd.DataFrame) -> Figure:
     """A panel a fold: train and val loss by epoch, and the lowest loss of val."""
     folds = list(table.groupby("fold", sort=False))
     n_columns, n_rows = min(len(folds), 5), -(-len(folds) // 5)
-    figure = Figure(figsize=(max(5.0, 1.8 * n_columns), 0.6 + 2.4 * n_rows), layout="constrained")
+    figure = canvas(max(5.0, 1.8 * n_columns), 0.6 + 2.4 * n_rows, left=0.95, bottom=0.85)
+    figure.subplots_adjust(wspace=0.12, hspace=0.45)
     panels = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
     for unused in panels.flat[len(folds) :]:
         unused.set_axis_off()
@@ -109,15 +120,14 @@ def training(table: pd.DataFrame) -> Figure:
         tidy(axes, f"fold {fold}" if str(fold).isdigit() else str(fold), "epoch", "")
         axes.xaxis.get_major_locator().set_params(integer=True)
     figure.supylabel("loss, lower is better", fontsize=10)
-    figure.legend(
-        *panels.flat[0].get_legend_handles_labels(), frameon=False, ncols=4, loc="outside lower center"
-    )
+    figure.legend(*panels.flat[0].get_legend_handles_labels(), frameon=False, ncols=4, loc="lower center")
     return figure
 
 
 def forecast(table: pd.DataFrame, band: pd.DataFrame | None, words: Words) -> Figure:
     """Forecast, its band and outcome over the test's days, and below it the level: 30-day means."""
-    figure = Figure(figsize=(WIDE, 5.4), layout="constrained")
+    figure = canvas(WIDE, 5.4)
+    figure.subplots_adjust(hspace=0.2)
     top, bottom = figure.subplots(2, 1, sharex=True)
     month = table[["forecast", "benchmark", "outcome"]].rolling(min(30, len(table))).mean()
     k = step(table)
@@ -141,7 +151,7 @@ def forecast(table: pd.DataFrame, band: pd.DataFrame | None, words: Words) -> Fi
 
 def recent(table: pd.DataFrame, words: Words, *, banded: bool) -> Figure:
     """Forecast, its band and outcome of each bar of the last 30 days."""
-    figure = Figure(figsize=(WIDE, 3.2), layout="constrained")
+    figure = canvas(WIDE, 3.2)
     axes = figure.subplots()
     time = table["close_time"]
     if banded:
@@ -159,7 +169,7 @@ def recent(table: pd.DataFrame, words: Words, *, banded: bool) -> Figure:
 
 def coverage(table: pd.DataFrame) -> Figure:
     """Share of outcomes that lay in their 90 % sets, means of 30 days; nine of ten is the promise."""
-    figure = Figure(figsize=(WIDE, 2.8), layout="constrained")
+    figure = canvas(WIDE, 2.8)
     axes = figure.subplots()
     axes.axhline(90, color=GREY, lw=1, ls="--", label="promised")
     shown = table[:: step(table)]
@@ -172,7 +182,8 @@ def coverage(table: pd.DataFrame) -> Figure:
 
 def wealth(table: pd.DataFrame) -> Figure:
     """Wealth of the strategy, its reference and a constant exposure, after costs; below, what is lost."""
-    figure = Figure(figsize=(WIDE, 4.6), layout="constrained")
+    figure = canvas(WIDE, 4.6)
+    figure.subplots_adjust(hspace=0.25)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     k = step(table)
     date = pd.to_datetime(table["date"])[::k]
@@ -192,7 +203,7 @@ def wealth(table: pd.DataFrame) -> Figure:
 
 def calibration(table: pd.DataFrame, words: Words) -> Figure:
     """Mean outcome against mean forecast, a dot a tenth of the test rows."""
-    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+    figure = canvas(4.8, 4.8, bottom=0.6)
     axes = figure.subplots()
     both = table[["forecast", "outcome"]].to_numpy()
     ends = [both.min(), both.max()]
@@ -205,7 +216,7 @@ def calibration(table: pd.DataFrame, words: Words) -> Figure:
 
 def folds(table: pd.DataFrame) -> Figure:
     """Skill and edge of each fold, side by side."""
-    figure = Figure(figsize=(max(6.0, 1.1 * len(table)), 3.6), layout="constrained")
+    figure = canvas(max(6.0, 1.2 + 1.15 * len(table)), 3.6, bottom=0.55)
     axes = figure.subplots()
     place = np.arange(len(table))
     for name, shift, colour in (("skill", -0.2, BLUE), ("edge", 0.2, ORANGE)):
@@ -223,7 +234,7 @@ def folds(table: pd.DataFrame) -> Figure:
 
 def forecasts(table: pd.DataFrame) -> Figure:
     """Skill of the network and of each baseline, least loss on top, with its interval."""
-    figure = Figure(figsize=(WIDE, 1.2 + 0.32 * len(table)), layout="constrained")
+    figure = canvas(WIDE, 1.2 + 0.32 * len(table), left=1.5, bottom=0.6)
     axes = figure.subplots()
     place = np.arange(len(table))[::-1]
     reach = [table["skill_pct"] - table["skill_lo"], table["skill_hi"] - table["skill_pct"]]
@@ -239,7 +250,7 @@ def forecasts(table: pd.DataFrame) -> Figure:
 
 def months(table: pd.DataFrame) -> Figure:
     """Skill of each month of the test, the pooled one as a line."""
-    figure = Figure(figsize=(WIDE, 3.2), layout="constrained")
+    figure = canvas(WIDE, 3.2, bottom=0.75)
     axes = figure.subplots()
     each, pooled = table[:-1], table["skill_pct"].iloc[-1]
     place = np.arange(len(each))
@@ -256,8 +267,9 @@ def months(table: pd.DataFrame) -> Figure:
 
 def calls(table: pd.DataFrame, scatter: pd.DataFrame, words: Words, ic: float) -> Figure:
     """What was called against what came, in percent of all test rows, and a scatter beside it."""
-    figure = Figure(figsize=(WIDE, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = canvas(WIDE, 3.8, bottom=0.6)
+    figure.subplots_adjust(wspace=0.3)
+    left, right = figure.subplots(1, 2, width_ratios=[1.2, 1])
     shares = table.pivot_table(index="actual", columns="predicted", values="percent")
     kinds, percent = list(shares.columns), shares.to_numpy()
     for (row, column), value in np.ndenumerate(percent):

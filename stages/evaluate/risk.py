@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import xlogy
-from scipy.stats import chi2
+from scipy.special import chdtrc, xlogy
 
 from stages.common.arrays import Bools, Floats
 from stages.evaluate.figures import SHARE, Figure
@@ -110,7 +109,7 @@ def kupiec_p(hits: Bools, share: float) -> float:
 
     Source: Kupiec (1995), Journal of Derivatives 3(2), 73-84.
     """
-    return float(chi2.sf(coverage_ratio(hits, share), 1))
+    return float(chdtrc(1, coverage_ratio(hits, share)))
 
 
 def christoffersen_p(hits: Bools, share: float) -> float:
@@ -122,7 +121,7 @@ def christoffersen_p(hits: Bools, share: float) -> float:
     independence = sum(log_likelihood(after[before == was]) for was in (False, True)) - log_likelihood(
         after
     )
-    return float(chi2.sf(coverage_ratio(hits, share) + 2 * max(0.0, independence), 2))
+    return float(chdtrc(2, coverage_ratio(hits, share) + 2 * max(0.0, independence)))
 
 
 def coverage_ratio(hits: Bools, share: float) -> float:

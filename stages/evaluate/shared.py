@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 
 from stages.common.arrays import Bools, Floats
 from stages.evaluate import calibration
@@ -21,10 +20,16 @@ from stages.evaluate.significance import Sample, compare, fold_gains, gain_pct
 
 
 def auc(score: Floats, event: Bools) -> float:
-    """Chance that an event's score is above a non-event's, ties a half; .5 where one kind is missing."""
+    """Chance that an event's score is above a non-event's, ties a half; .5 where one kind is missing.
+
+    By the sum of the events' ranks: Hanley and McNeil (1982), Radiology 143(1), 29-36. scikit-learn gives
+    the same, but takes longer to import than evaluate to score a run.
+    """
     if event.all() or not event.any():
         return 0.5
-    return float(roc_auc_score(event, score))
+    ranks, n_events = pd.Series(score).rank().to_numpy(), np.count_nonzero(event)
+    above = ranks[event].sum() - n_events * (n_events + 1) / 2
+    return float(above / (n_events * (len(event) - n_events)))
 
 
 def correlation(a: Floats, b: Floats) -> float:

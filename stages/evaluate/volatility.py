@@ -34,6 +34,6 @@ QUESTION = amount.question(
         outcome="range of a bar, % of price",
         delta="ln forecast, less the benchmark's",
         surprise="ln outcome, less the benchmark's",
-        calls="Calm (1) to wild (5) fifths, in % of the test rows",
+        calls="Fifths, calm (1) to wild (5), in % of rows",
     ),
 )
