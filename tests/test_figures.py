@@ -40,9 +40,9 @@ def quoted() -> Iterator[Quoted]:
                 yield Quoted(name.strip("`"), *map(float, both))
 
 
-def readme() -> str:
-    """README in one line, without the marks of what is quoted."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def page(name: str = "README.md") -> str:
+    """A page in one line, without the marks of what is quoted."""
+    text = (ROOT / name).read_text(encoding="utf-8")
     return " ".join(re.sub(r"^> ", "", text, flags=re.M).split())
 
 
@@ -75,7 +75,7 @@ def test_figures_of_the_committed_run_are_its_own(metrics):
 
 def test_readme_quotes_the_verdict_of_the_committed_run(metrics):
     """Word for word, as `make repro` prints it."""
-    assert said(metrics) in readme()
+    assert said(metrics) in page()
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +97,10 @@ def test_figures_of_both_questions_are_those_of_a_run(asked):
     after = json.loads((asked.folder / "results/metrics.json").read_text(encoding="utf-8"))
 
     assert [*quoted()] == [Quoted(each.name, *map(float, found[each.name])) for each in quoted()]
-    assert said(after) in readme()
+    assert said(after) in page()
 
 
 @pytest.mark.slow
-def test_readme_quotes_what_lookahead_says(asked):
+def test_docs_quote_what_lookahead_says(asked):
     """Of the default market's features."""
-    assert f"`{asked.run('python', '-m', 'tools.lookahead').strip()}`" in readme()
+    assert f"`{asked.run('python', '-m', 'tools.lookahead').strip()}`" in page("docs/trust.md")

@@ -62,11 +62,12 @@ def reproduce(project: Project) -> None:
     """
     result = project.try_run("dvc", "repro")
     broken = {
-        "'./dvc.lock'": "dvc.lock",
-        "'.dvc/tmp/rwlock'. JSON structure is corrupted": ".dvc/tmp/rwlock",
+        r"'./dvc.lock'": "dvc.lock",
+        r"'.dvc/tmp/rwlock'. JSON structure is corrupted": ".dvc/tmp/rwlock",
+        r"failed to reproduce '\w+': $": "dvc.lock",  # cut amid the name of a hash
     }
     for message, name in broken.items():
-        if result.returncode and message in result.stderr:
+        if result.returncode and re.search(message, result.stderr, re.M):
             (project.folder / name).unlink()
             result = project.try_run("dvc", "repro")
     assert result.returncode == 0, result.stderr
