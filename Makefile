@@ -37,7 +37,7 @@ repro: $(READY)  ## set up, check params.yaml, run what has changed
 	$(IN_VENV) dvc repro
 
 test: $(READY)  ## set up, run the tests, all but the slow ones
-	$(IN_VENV) python -m pytest -q -n auto --dist loadfile -m "not slow"
+	$(IN_VENV) python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 test-slow: $(READY)  ## run the slow tests: planted leaks, kill -9, broken files, tries, ways back, controls with few seeds
 	$(IN_VENV) python -m pytest -q -n auto -m slow

@@ -12,11 +12,13 @@ from tempfile import TemporaryDirectory
 
 from stages.common.environment import environment
 from stages.common.errors import run
-from tools.bench import baselines, download, growth, pipeline
+from tools.bench import baselines, download, features, growth, networks, pipeline
 
 PARTS: dict[str, Callable[[Path], str]] = {
     "growth": growth.main,
     "pipeline": pipeline.main,
+    "features": features.main,
+    "networks": networks.main,
     "baselines": baselines.main,
     "download": download.main,
 }
