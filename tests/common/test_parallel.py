@@ -3,13 +3,18 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import joblib
+import pandas as pd
 import psutil
 import pytest
+from joblib import parallel_config
 
 from stages.common.errors import InputError
-from stages.common.parallel import parallel_map
+from stages.common.outputs import fresh_folder
+from stages.common.parallel import map_tables, parallel_map
+from stages.common.tables import file_in, read_tables, write_table
 
 SINGLE = "on a single core there is a single process"
 WAIT = """
@@ -78,3 +83,42 @@ def test_what_ctrl_c_leaves_behind_is_tidied_up_without_a_word():
     process = subprocess.run([sys.executable, "-c", LEAVE], check=False, capture_output=True, text=True)
 
     assert process.stderr == "error: stopped.\n"
+
+
+def doubled(symbol: str, table: pd.DataFrame, factor: int) -> tuple[pd.DataFrame, tuple[str, int]]:
+    """Any stage's work on a symbol."""
+    return factor * table, (symbol, len(table))
+
+
+@pytest.fixture
+def source(tmp_path) -> str:
+    """A folder with tables of three symbols, of one row, of two and of three."""
+    for n_rows, symbol in enumerate(["BTC-USDT", "ETH-USDT", "SOL-USDT"], 1):
+        write_table(file_in(tmp_path, symbol), pd.DataFrame({"y": [float(n_rows)] * n_rows}))
+    return str(tmp_path)
+
+
+def test_each_table_goes_through_the_work_and_into_the_other_folder(source):
+    """What the work says besides comes with the symbol, in the order of their names."""
+    with fresh_folder(Path(source) / "made") as folder:
+        said = list(map_tables(doubled, source, folder, "work", shared=[2]))
+
+    assert said == [(name, (name, n)) for n, name in enumerate(["BTC-USDT", "ETH-USDT", "SOL-USDT"], 1)]
+    made = read_tables(str(Path(source) / "made"))
+    assert [table["y"].tolist() for table in made.values()] == [[2.0], [4.0, 4.0], [6.0, 6.0, 6.0]]
+
+
+def test_a_folder_that_a_worker_does_not_see_is_one_line(source, tmp_path):
+    """As on another machine, without the storage that all must share."""
+    with pytest.raises(
+        InputError, match="every worker must see the same folders; received one that has no"
+    ):
+        list(map_tables(doubled, source, tmp_path / "elsewhere", "work", shared=[2]))
+
+
+def test_a_task_within_a_task_runs_right_there(monkeypatch):
+    """Even where there is a cluster: its worker would wait for itself."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:1")
+
+    with parallel_config("sequential"):
+        assert parallel_map(str, [1, 2], "work") == ["1", "2"]

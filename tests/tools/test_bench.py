@@ -54,6 +54,11 @@ def test_growth_is_that_above_the_fixed_part(power):
     assert growth.exponent(sizes, [7 + size**power for size in sizes]) == pytest.approx(power, abs=0.02)
 
 
+def test_what_hardly_grows_has_no_power():
+    """Differences of a tenth come and go with the machine."""
+    assert growth.exponent([1, 10, 100], [100, 99, 109]) == 0
+
+
 def test_a_cost_is_that_of_all_processes(tmp_path):
     """Here half of the work, and of the memory, is a child's."""
     work = "held = bytearray(100_000_000); sum(range(15_000_000))"

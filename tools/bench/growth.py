@@ -63,9 +63,12 @@ def of_symbols(n_symbols: int, folder: Path) -> dict[str, Cost]:
 def exponent(sizes: list[int], values: list[float]) -> float:
     """The power of the size by which a cost grows above its fixed part; 1 where that is a line.
 
-    Of three sizes: how much the last one costs above the first, against how much the second does.
+    Of three sizes: how much the last one costs above the first, against how much the second does. 0 where
+    the last costs no more than a tenth above the first.
     """
     (size, largest), (cost, highest) = (np.array(of[1:]) - of[0] for of in (sizes, values))
+    if highest <= values[0] / 10:
+        return 0.0
     return float(np.log(highest / max(cost, 1e-9)) / np.log(largest / size))
 
 
