@@ -32,6 +32,7 @@ TOOLS = sorted(
 # Of another project, of a shell, or of a person.
 NOT_OURS = {
     *("git", "dvc", "pip", "npm", ".", "cd", "cp", "rm", "mkdir", "rmdir", "chgrp", "chmod", "grep", "cat"),
+    *("export", "for", "done", "openssl"),
 }
 
 

@@ -31,8 +31,8 @@ def baseline(
     As `every_candle` has them. Raises InputError where there never were enough rows for every baseline's
     first fit.
     """
-    tables = every_candle(candles, labels, releases, params, skip)
-    for symbol, table in tables.items():
+    tables = {}
+    for symbol, table in every_candle(candles, labels, releases, params, skip).items():
         labelled = table["close_time"].isin(labels[symbol]["close_time"])
         tables[symbol] = table[labelled].reset_index(drop=True)
         check_fitted(symbol, tables[symbol], params.baseline)

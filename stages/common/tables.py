@@ -1,7 +1,7 @@
 """Parquet between stages: one schema, UTC, and no table that isn't as its stage wrote it."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ TIME = pa.timestamp("ms", tz="UTC")
 CHECKSUM = b"barometer.sha256"  # its name in a file's metadata
 MEND = "`dvc repro` makes it anew."
 
-Tables = dict[str, pd.DataFrame]  # by symbol, as its file is named, in the order of the names
+Tables = Mapping[str, pd.DataFrame]  # by symbol, as its file is named, in the order of the names
 
 
 def file_name(symbol: str) -> str:
@@ -81,6 +81,26 @@ def read_tables(folder: str, symbols: Collection[str] | None = None) -> Tables:
 def tables_of(folder: str, symbols: Collection[str]) -> Tables:
     """The tables of some symbols, by name; raises InputError as `read_table`."""
     return {symbol: read_table(file_in(folder, symbol)) for symbol in symbols}
+
+
+class TablesIn(Mapping[str, pd.DataFrame]):
+    """Each symbol's table, as `read_tables` has them, but read whenever it is asked for: none is held."""
+
+    def __init__(self, folder: str, symbols: Collection[str] | None = None) -> None:
+        """Raises InputError as `names_in` does."""
+        self.folder, self.names = folder, names_in(folder, symbols)
+
+    def __getitem__(self, symbol: str) -> pd.DataFrame:
+        """Raises InputError as `read_table` does."""
+        return read_table(file_in(self.folder, symbol))
+
+    def __iter__(self) -> Iterator[str]:
+        """The symbols, in the order of their names."""
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        """How many symbols there are."""
+        return len(self.names)
 
 
 def names_in(folder: str, symbols: Collection[str] | None = None) -> list[str]:

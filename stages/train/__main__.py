@@ -9,7 +9,7 @@ import pandas as pd
 from dvclive import Live
 
 from stages.common.outputs import fresh_folder, write_text
-from stages.common.tables import read_table, read_tables, write_table
+from stages.common.tables import TablesIn, read_table, write_table
 from stages.common.task import TASKS
 from stages.params import Params
 from stages.runner import run_stage
@@ -23,9 +23,9 @@ DIGITS = 6  # of losses and AUCs: more than a network's float32 can mean
 def main(params: Params) -> None:
     """Write predictions and models/networks; results/training.csv and results/train as folds end."""
     check_metal(str(installed("tensorflow")), installed("tensorflow-metal"))
-    features = read_tables("data/features")
-    labels = read_tables("data/labels", features)
-    baselines = read_tables("data/baselines", features)
+    features = TablesIn("data/features")
+    labels = TablesIn("data/labels", features)
+    baselines = TablesIn("data/baselines", features)
     spans = read_table("data/folds.parquet")
     unit = f"{params.task}: {TASKS[params.task].loss_name}"
     with ExitStack() as opened:

@@ -125,7 +125,7 @@ def make_inputs(features: Tables, labels: Tables, baselines: Tables, params: Par
 
     The newest labels may lack a y that has yet to come.
     """
-    names, table = stack_features(list(features.values()))
+    names, table = stack_features(features.values())
     rows = labelled_rows(features, labels, baselines, params)
     return Inputs(*with_errors(names, table, features, rows, params), rows)
 

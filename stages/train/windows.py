@@ -3,7 +3,7 @@
 A window is never copied out: it is known by the position of its last row in one table of all symbols.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -14,20 +14,21 @@ from stages.common.bars import stretches
 from stages.common.errors import InputError
 
 
-def stack_features(features: Sequence[pd.DataFrame]) -> tuple[list[str], NDArray[np.float32]]:
+def stack_features(features: Iterable[pd.DataFrame]) -> tuple[list[str], NDArray[np.float32]]:
     """Names of the features, and the symbols' tables below each other, shape (n_rows, n_features).
 
     Raises InputError unless all tables have the same columns: close_time and the features.
     """
-    columns = list(features[0].columns)
-    for table in features[1:]:
+    columns, parts = list[str](), list[NDArray[np.float32]]()
+    for table in features:
+        columns = columns or list(table.columns)
         if list(table.columns) != columns:
             raise InputError(
                 "data/features must have the same columns for every symbol, as featurize leaves them; "
                 f"received {columns} and {list(table.columns)}."
             )
-    names = [name for name in columns if name != "close_time"]
-    return names, np.concatenate([table[names].to_numpy(np.float32) for table in features])
+        parts.append(table.drop(columns="close_time").to_numpy(np.float32))
+    return [name for name in columns if name != "close_time"], np.concatenate(parts)
 
 
 def window_ends(

@@ -8,7 +8,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stages.common.errors import InputError
-from stages.common.tables import file_name, read_table, read_tables, write_table
+from stages.common.tables import TablesIn, file_name, read_table, read_tables, write_table
 
 
 @pytest.fixture
@@ -193,3 +193,18 @@ def test_a_folder_with_other_symbols_is_refused(tmp_path, table, written, wanted
         write_table(tmp_path / f"{name}.parquet", table)
     with pytest.raises(InputError, match=rf"must hold a table .*{received}\. `dvc repro`"):
         read_tables(str(tmp_path), wanted)
+
+
+def test_a_folders_tables_are_read_as_they_are_asked_for(tmp_path):
+    """By symbol and in order; what has changed since is seen."""
+    for name in ("ETH-USDT", "BTC-USDT"):
+        write_table(tmp_path / f"{name}.parquet", pd.DataFrame({"y": [1.0]}))
+    tables = TablesIn(str(tmp_path))
+
+    write_table(tmp_path / "ETH-USDT.parquet", pd.DataFrame({"y": [2.0]}))
+
+    assert list(tables) == ["BTC-USDT", "ETH-USDT"]
+    assert len(tables) == 2
+    assert [table["y"].item() for table in tables.values()] == [1.0, 2.0]
+    with pytest.raises(InputError, match="must hold a table a symbol"):
+        TablesIn(str(tmp_path), ["BTC-USDT"])

@@ -11,5 +11,4 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     made = tmp_path / "data/import/file"
     made.mkdir(parents=True)
-    (made / ".gitkeep").touch()
     return made
