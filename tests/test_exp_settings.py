@@ -181,14 +181,16 @@ def test_a_stage_and_the_lock_have_what_is_set(reader: Project):
 
 def test_there_and_back_leaves_params_yaml_as_it_was(params: Path):
     """Every setting, comments and all: the file is in the form that DVC writes."""
-    committed = params.read_text(encoding="utf-8").splitlines()  # so that a failure shows the line
+    committed = params.read_text(encoding="utf-8").splitlines(
+        keepends=True
+    )  # so that a failure shows the line
     original = [f"{key}={json.dumps(value)}" for key, value in flat(of_yaml(params)).items()]
     apply_overrides(str(params), turns(0)[0])
-    assert params.read_text(encoding="utf-8").splitlines() != committed
+    assert params.read_text(encoding="utf-8").splitlines(keepends=True) != committed
 
     apply_overrides(str(params), original)
 
-    assert params.read_text(encoding="utf-8").splitlines() == committed
+    assert params.read_text(encoding="utf-8").splitlines(keepends=True) == committed
 
 
 @pytest.mark.parametrize(
