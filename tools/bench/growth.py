@@ -90,6 +90,7 @@ def table(what: str, sizes: list[int], found: list[dict[str, Cost]]) -> str:
 def main(scratch: Path) -> str:
     """Both tables."""
     folder = scratch / "growth"
+    of_candles(SIZES[0], folder)  # compiles the modules
     growth = table("candles", SIZES, [of_candles(size, folder) for size in SIZES])
     symbols = table("symbols", N_SYMBOLS, [of_symbols(number, folder) for number in N_SYMBOLS])
     return f"{growth}\n\n{symbols}"
