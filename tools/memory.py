@@ -4,8 +4,9 @@ Measured on Linux, Python 3.11, two cores: the most that a stage's processes hel
 thirty looks a second) with one hourly symbol of 3 and of 10 years, three of 3 years, and 1m bars of 90 days
 and of a year, of one symbol and of three. Train also with windows of 96 bars, with batches of 8,192, with 4
 epochs in place of 1 and, though not to its end, with 256 units; evaluate also with 50,000 replicates. The
-figures below are fitted to that by hand, within a quarter of all of it. Featurize and baseline take less
-since: theirs are of one process, featurize with 26,304 and a million rows, baseline with 3 and 10 years.
+figures below are fitted to that by hand, within a quarter of all of it. Since then featurize, label, baseline
+and train take less: theirs are fitted to what `make bench` says, of up to a million bars of one symbol, and of
+up to 25 hourly symbols of 3 years, with a dense network.
 
 Not measured: candles of an exchange or a file, which count as the window's bars, the most there are; more
 than two processes at a time; other networks than the LSTM.
@@ -31,17 +32,14 @@ def n_bars(fetch: FetchParams) -> int:
 
 
 def estimate(params: Params, cores: int) -> dict[str, float]:
-    """Bytes that each stage holds at its peak, all its processes together, on so many cores.
-
-    Featurize makes a group's columns in float64 and keeps them in float32.
-    """
+    """Bytes that each stage holds at its peak, all its processes together, on so many cores."""
     fetch, bars = params.fetch, n_bars(params.fetch)
     rows, columns = bars * len(fetch.symbols), COLUMNS_A_WINDOW * len(params.featurize.windows)
     return {
         "fetch": fetching(fetch, bars),
-        "featurize": by_symbol(8 * columns * bars, 4 * columns * rows, rows // bars, cores),
-        "label": by_symbol(350 * bars, 150 * rows, rows // bars, cores),
-        "baseline": forecasting(bars, rows, cores),
+        "featurize": by_symbol(10 * columns * bars, rows // bars, cores),
+        "label": by_symbol(350 * bars, rows // bars, cores),
+        "baseline": forecasting(bars, rows // bars, cores),
         "train": training(params, columns, rows, cores),
         "evaluate": FIGURES + 2_200 * rows + 5_000 * params.evaluate.bootstrap,
     }
@@ -53,25 +51,25 @@ def fetching(fetch: FetchParams, bars: int) -> float:
     return FETCH + 250 * bars * len(fetch.symbols) + (90 * minutes if fetch.source == "simulated" else 0)
 
 
-def by_symbol(work: float, results: float, n_symbols: int, cores: int) -> float:
-    """Of a process a symbol and one that gathers; a single symbol is worked on by that one itself."""
+def by_symbol(work: float, n_symbols: int, cores: int) -> float:
+    """Of a process a symbol, and one that waits for them; that one itself works on a single symbol."""
     if n_symbols == 1:
         return TABLES + work
-    return TABLES + results + min(n_symbols, cores) * (TABLES + work)
+    return TABLES + min(n_symbols, cores) * (TABLES + work)
 
 
-def forecasting(bars: int, rows: int, cores: int) -> float:
-    """Of a process a column: its rows, and what a fit makes of them."""
-    n_processes = min(MOST_BASELINES * rows // bars, cores)
-    return TABLES + 200 * rows + n_processes * (FITS + 350 * bars)
+def forecasting(bars: int, n_symbols: int, cores: int) -> float:
+    """Of a process a column, its rows and what a fit makes of them; and of one with a symbol for each."""
+    n_processes = min(MOST_BASELINES * n_symbols, cores)
+    return TABLES + 350 * bars * min(n_symbols, cores) + n_processes * (FITS + 550 * bars)
 
 
 def training(params: Params, columns: int, rows: int, cores: int) -> float:
-    """Of a process a fold and seed: its rows, the windows that it sees at once, and the weights."""
+    """Of a process a fold and seed: its rows, the features, the windows of a batch, and the weights."""
     train, split = params.train, params.split
     windows = 10 * max(PREDICTED_AT_ONCE, train.batch) * train.window * (columns + train.units)
     inputs = columns * train.window if train.network == "dense" else 4 * (columns + train.units)
     weights = 32 * train.units * inputs
     folds = split.folds if split.scheme == "walk_forward" else 1
     n_processes = min((folds + 1) * len(train.seeds), cores)  # and a fold `live`
-    return TABLES + 1_000 * rows + n_processes * (NETWORKS + 9_500 * rows + windows + weights)
+    return TABLES + 11 * columns * rows + n_processes * (NETWORKS + 9 * columns * rows + windows + weights)
