@@ -4,9 +4,9 @@ Measured on Linux, Python 3.11, two cores: the most that a stage's processes hel
 thirty looks a second) with one hourly symbol of 3 and of 10 years, three of 3 years, and 1m bars of 90 days
 and of a year, of one symbol and of three. Train also with windows of 96 bars, with batches of 8,192, with 4
 epochs in place of 1 and, though not to its end, with 256 units; evaluate also with 50,000 replicates. The
-figures below are fitted to that by hand, within a quarter of all of it. Since then featurize, label, baseline
-and train take less: theirs are fitted to what `make bench` says, of up to a million bars of one symbol, and of
-up to 25 hourly symbols of 3 years, with a dense network.
+figures below are fitted to that by hand, within a quarter of all of it. Featurize, label, baseline and
+train take less since: theirs are fitted to what `make bench` says, of up to a million bars of one symbol,
+and of up to 25 hourly symbols of 3 years, with a dense network.
 
 Not measured: candles of an exchange or a file, which count as the window's bars, the most there are; more
 than two processes at a time; other networks than the LSTM.
