@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from stages.params import value_at
+from stages.params import read_params, value_at
 from tools.settings import changed
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +166,7 @@ class Project:
     def set_params(self, settings: dict[str, object]) -> None:
         """Change settings of params.yaml, named by dotted keys."""
         path = self.folder / "params.yaml"
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_params(str(path))
         assert all(value_at(values, key) is not None for key in settings)
         path.write_text(yaml.safe_dump(changed(values, settings), sort_keys=False), encoding="utf-8")
 

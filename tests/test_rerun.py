@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from stages.common.task import TASKS
+from stages.params import read_params
 from tests.project import EVERYTHING, Project
 from tests.questions import other_settings
 
@@ -198,7 +199,7 @@ def test_true_range_goes_through_everything(project):
 def test_bad_input_stops_the_first_stage_with_one_line(project, break_it: Callable[[dict[str, Any]], None]):
     """A bad setting of any section is found by whichever stage runs first, and the lock stays."""
     path = project.folder / "params.yaml"
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = read_params(str(path))
     values["fetch"]["end"] = "2022-03-17"
     break_it(values)
     path.write_text(yaml.safe_dump(values), encoding="utf-8")

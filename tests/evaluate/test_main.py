@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from stages.common.environment import ENVIRONMENT_FILE
 from stages.common.errors import InputError
@@ -15,10 +14,10 @@ from stages.common.tables import write_table
 from stages.common.task import TASKS
 from stages.evaluate.ledger import FORECAST, SCORES, md5, read_trial
 from stages.params import load_params
+from tests.settings import write_params
 
 main = importlib.import_module("stages.evaluate.__main__")
 
-PARAMS = Path(__file__).parents[2] / "stages/evaluate/defaults.yaml"
 CANDLES = {
     "rows": 600,
     "gaps": [],
@@ -33,9 +32,7 @@ CURVES = "fold,epoch,train_loss,val_loss,unit\n2,0,0.6,0.7,a: b\n2,1,0.5,0.6,a: 
 
 def stand_in(inputs: Any, task: str, folder: Path) -> None:
     """What the stages before evaluate leave, in `folder`."""
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values["task"], values["evaluate"]["bootstrap"] = task, 100
-    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_params({"task": task, "evaluate.bootstrap": 100}, folder)
     write_table(folder / "data/predictions.parquet", inputs.predictions)
     for stage, table in (("labels", inputs.labels), ("baselines", inputs.baselines)):
         for symbol, rows in table.groupby("symbol"):
