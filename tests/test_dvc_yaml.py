@@ -17,7 +17,7 @@ import yaml
 from stages.common.task import TASKS
 from stages.fetch.params import FetchParams
 from stages.label.params import LabelParams
-from stages.params import Params
+from stages.params import Params, read_params
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -256,7 +256,7 @@ def test_the_lock_is_of_this_code_and_these_parameters():
     """dvc.lock comes from a run of exactly what is in the working tree; the assertion says what to do."""
     mend = "isn't what dvc.lock was run with: run `make repro`, then commit dvc.lock and results/"
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = read_params(str(ROOT / "params.yaml"))
 
     for stage in lock.values():
         for dep in stage["deps"]:

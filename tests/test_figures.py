@@ -17,6 +17,7 @@ from stages.common.task import TASKS
 from stages.evaluate.subject import flat, market_of, settings_of
 from stages.evaluate.verdict import sentence
 from tests.project import ROOT, Project
+from tests.settings import shipped
 
 Figures = dict[str, float]
 
@@ -57,7 +58,7 @@ def metrics() -> dict[str, Any]:
     """Those of the default run, as committed; where an experiment has left its own, nothing is checked."""
     stages = yaml.safe_load((ROOT / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     made_by = [flat(stage["params"]["params.yaml"]) for stage in stages.values()]
-    defaults = yaml.safe_load((ROOT / "stages/evaluate/defaults.yaml").read_text(encoding="utf-8"))
+    defaults = shipped()
     if {key: value for settings in made_by for key, value in settings.items()} != settings_of(defaults):
         pytest.skip("results/ is of other settings than the default: make back brings what is committed")
     found: dict[str, Any] = json.loads((ROOT / "results/metrics.json").read_text(encoding="utf-8"))
