@@ -111,14 +111,14 @@ class Project:
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
 
-    def start(self, *command: str) -> subprocess.Popen[bytes]:
-        """A command in a group of processes of its own, as a terminal starts it; what it says is in LOG."""
-        with (self.folder / LOG).open("wb") as log:
+    def start(self, *command: str, log: str = LOG) -> subprocess.Popen[bytes]:
+        """A command in a group of processes of its own, as a terminal starts it; it writes to `log`."""
+        with (self.folder / log).open("wb") as file:
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
                 env=self.environment,
-                stdout=log,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 # Tests that run in the background may ignore Ctrl-C, and so would what they start.

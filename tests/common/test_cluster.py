@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +88,15 @@ def listening(process: psutil.Process) -> set[str]:
     return {connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN}
 
 
+def wait_for(process: "subprocess.Popen[bytes]", so_far: Callable[[], object]) -> None:
+    """Return once it is so; fail where the process ends before, or takes minutes."""
+    begin = time.monotonic()
+    while not so_far():
+        assert process.poll() is None
+        assert time.monotonic() < begin + 180
+        time.sleep(0.05)
+
+
 def end(process: "subprocess.Popen[bytes]") -> None:
     """End a process and those that it started."""
     for one in psutil.Process(process.pid).children(recursive=True):
@@ -105,18 +114,15 @@ def two_workers(reproduced, tmp_path_factory) -> Iterator[Cluster]:
     scheduler = project.start(
         *(sys.executable, "-m", "tools.cluster", "scheduler"),
         *("--port", "0", "--scheduler-file", str(started)),
+        log="scheduler.log",
     )
-    while not started.exists() or not started.read_text(encoding="utf-8").strip():
-        assert scheduler.poll() is None, project.said()
-        time.sleep(0.05)
+    wait_for(scheduler, lambda: started.exists() and started.read_text(encoding="utf-8").strip())
     project.environment |= {VARIABLE: json.loads(started.read_text(encoding="utf-8"))["address"]}
     workers = project.start(
         *(sys.executable, "-m", "tools.cluster", "worker"),
         *("--nworkers", "2", "--local-directory", str(project.folder / "scratch")),
     )
-    while project.said().count("Registered to") < 2:
-        assert workers.poll() is None, project.said()
-        time.sleep(0.05)
+    wait_for(workers, lambda: project.said().count("Registered to") == 2)
     yield Cluster(project, scheduler, workers)
     end(workers)
     end(scheduler)
