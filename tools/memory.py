@@ -9,7 +9,7 @@ train take less since: theirs are fitted to what `make bench` says, of up to a m
 and of up to 25 hourly symbols of 3 years, with a dense network.
 
 Not measured: candles of an exchange or a file, which count as the window's bars, the most there are; more
-than two processes at a time; other networks than the LSTM.
+than two processes at a time; since train takes less, the LSTM.
 """
 
 from stages.common.bars import bar_length

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,7 +27,6 @@ VARIABLE = "DASK_SCHEDULER_ADDRESS"  # Dask's own name for it
 SECONDS = 10  # within which a scheduler must answer
 AHEAD = 2  # tasks that a worker has or is about to have: enough to keep it at work
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -59,7 +58,7 @@ def unanswered(error: Exception) -> InputError:
 
 
 def results_of(
-    function: Callable[..., Result], items: Sequence[Item], shared: Sequence[Any], description: str
+    function: Callable[..., Result], items: Sequence[Any], shared: Sequence[Any], description: str
 ) -> Iterator[Result]:
     """`function(item, *shared)` of each item, in their order, as soon as those before it are there.
 
@@ -84,7 +83,7 @@ def results_of(
                 raise  # of the task's own
             raise InputError(
                 f"{description} must keep its scheduler and a worker, with the memory for a task; "
-                f"received the end of too many."
+                "received the end of too many."
             ) from None
 
 
@@ -148,8 +147,8 @@ def check(client: Any) -> None:
     for place, found in client.run(facts, on_error="return").items():
         if isinstance(found, BaseException):
             raise InputError(
-                f"workers must be started in a checkout of this project (`make worker`); received one at "
-                f"{place} that can't import it: {printable(repr(found))}."
+                "workers must be started in a checkout of this project, with all that it needs "
+                f"(`make worker`); received one at {place} that can't say what it has: {printable(repr(found))}."
             )
         check_same(facts(), found, place)
 
@@ -169,16 +168,8 @@ def facts() -> dict[str, str]:
     """What results depend on besides their input: versions, settings of the processor, the code."""
     promised = {"promise of the same bytes": str(stages.same_bytes_promised())}
     settings = {name: shown(value) for name, value in stages.in_force().items()}
-    versions = {package: version_of(package) for package in PACKAGES}
+    versions = {package: version(package) for package in PACKAGES}
     return {"Python": platform.python_version()} | versions | promised | settings | {"code": code()}
-
-
-def version_of(package: str) -> str:
-    """A package's version."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
 
 
 def code() -> str:

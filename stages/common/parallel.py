@@ -21,7 +21,6 @@ from stages.common import cluster
 from stages.common.errors import InputError
 from stages.common.tables import file_in, names_in, read_table, write_table
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Said where joblib starts a process anew because it has come to hold much memory: no result is lost.
@@ -33,14 +32,14 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 
 def parallel_map(
-    function: Callable[..., Result], items: Sequence[Item], description: str, shared: Sequence[Any] = ()
+    function: Callable[..., Result], items: Sequence[Any], description: str, shared: Sequence[Any] = ()
 ) -> list[Result]:
     """`[function(item, *shared) for item in items]`, as `parallel_results` makes them."""
     return list(parallel_results(function, items, description, shared))
 
 
 def parallel_results(
-    function: Callable[..., Result], items: Sequence[Item], description: str, shared: Sequence[Any] = ()
+    function: Callable[..., Result], items: Sequence[Any], description: str, shared: Sequence[Any] = ()
 ) -> Iterator[Result]:
     """`function(item, *shared)` of each item, in their order, with a progress bar on a terminal.
 
@@ -56,7 +55,7 @@ def parallel_results(
 
 
 def local_results(
-    function: Callable[..., Result], items: Sequence[Item], shared: Sequence[Any], description: str
+    function: Callable[..., Result], items: Sequence[Any], shared: Sequence[Any], description: str
 ) -> Iterator[Result]:
     """`function(item, *shared)` of each item, in order: a process a core; a single item right here."""
     jobs = 1 if len(items) == 1 else -1

@@ -52,7 +52,7 @@ class Network:
 
     What TensorFlow traces of it takes longer than a fit of a small one, so all fits of a process that ask
     for the same layers have one: normalisation and weights are variables, which `begin` sets. Of the table
-    it holds the windows of a batch, no more: it may be a file that doesn't fit into memory.
+    it copies the windows of a batch, no more.
     """
 
     def __init__(self, layers: Layers, n_features: int, loss: Callable[[Any, Any, Any], Any]) -> None:

@@ -1,6 +1,6 @@
 """Windows of the feature table: where they end, which are whole, and what their rows are like.
 
-A window is never copied out: it is known by the position of its last row in one table of all symbols.
+A window is known by the position of its last row in one table of all symbols; only a batch copies it out.
 """
 
 from collections.abc import Iterable
