@@ -148,7 +148,7 @@ def check(client: Any) -> None:
         if isinstance(found, BaseException):
             raise InputError(
                 "workers must be started in a checkout of this project, with all that it needs "
-                f"(`make worker`); received one at {place} that can't say what it has: {printable(repr(found))}."
+                f"(`make worker`); received one at {place} that lacks it: {printable(repr(found))}."
             )
         check_same(facts(), found, place)
 

@@ -27,6 +27,7 @@ from tests.common.test_cluster import {function}
 
 run(lambda: print(*parallel_map({function}, {items}, "work", shared=[{shared!r}])))
 """
+COUNT = "from stages.common.cluster import n_workers; print(n_workers())"
 STAGES = ["featurize", "label", "baseline", "train"]
 OUTPUTS = [
     "data/features",
@@ -46,6 +47,8 @@ class Cluster(NamedTuple):
 
     def map(self, function: str, items: list[int], shared: str = "") -> subprocess.CompletedProcess[str]:
         """What a process prints that maps a function of this module on the cluster."""
+        # One that a test has killed takes seconds to start again.
+        wait_for(self.workers, lambda: self.project.try_run(sys.executable, "-c", COUNT).stdout == "2\n")
         return self.project.try_run(
             sys.executable, "-c", MAP.format(function=function, items=items, shared=shared)
         )
